@@ -1,0 +1,1 @@
+"""GPU and AI signals in, one honest page out."""

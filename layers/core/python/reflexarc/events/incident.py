@@ -1,0 +1,66 @@
+"""incident/1: the state of one incident, as stored, shown and sent."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from reflexarc.events.envelope import Value
+from reflexarc.events.gpu_faults import Job
+from reflexarc.events.severity import Severity
+from reflexarc.events.signal import Entity, Hops, Order
+
+State = Literal["open", "resolved"]
+CAUSES_MAX = 20
+
+
+class Cause(Value):
+    """One kind of finding inside an incident, with its exact count."""
+
+    cause: str
+    title: str
+    severity: Severity
+    count: int
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+
+
+class Incident(Value):
+    """What is broken, since when, how badly, and what to do: one document a fingerprint.
+
+    A `generation` is one life of the incident, from opening to resolve; a `version` is one change.
+    Both only grow. Generation 0 is a tombstone: a clear that overtook its fault.
+    """
+
+    schema_: Literal["incident/1"] = Field(default="incident/1", alias="schema")
+    fingerprint: str
+    generation: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=1)]
+    state: State
+    severity: Severity
+    entity: Entity
+    cause: str = Field(description="the gravest cause so far; the others are in `causes`")
+    title: str
+    meaning: str = ""
+    action: str = ""
+    owner: Literal["oncall", "job"] = "oncall"
+    job: Job | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    other_causes: int = Field(default=0, description="findings beyond the causes listed, counted")
+    count: int = 0
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    opened_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    channels: tuple[str, ...] = Field(default=(), description="channels triggered, by name")
+    cleared: Order | None = Field(default=None, description="faults before this are history")
+    clock_skew_s: float = 0.0
+    hops: Hops = Field(description="of the finding that last raised the severity")
+
+    @property
+    def key(self) -> str:
+        """Return the id of this generation, stable for every vendor: 64 hex digits."""
+        return hashlib.sha256(f"{self.fingerprint}|{self.generation}".encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""From a kernel line to a signal: parse, look up, judge."""

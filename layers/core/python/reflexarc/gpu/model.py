@@ -1,0 +1,76 @@
+"""What a fault line says once parsed, and the verdict on it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from reflexarc.events.severity import Severity
+
+Kind = Literal["xid", "sxid", "lost", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultLine:
+    """One kernel line, taken apart. Fields that a line does not carry are None.
+
+    `kind` is "lost" for "fallen off the bus" without an Xid, and "none" for every other line;
+    `suspicious` marks a "none" that looks like an Xid or SXid and did not parse.
+    `pci` is the address as printed, lower case, without the "PCI:" prefix.
+    """
+
+    kind: Kind
+    suspicious: bool = False
+    code: int | None = None
+    pci: str | None = None
+    pid: int | None = None
+    process: str | None = None
+    detail: str | None = None
+    gpu_instance: int | None = None
+    compute_instance: int | None = None
+    caused_by: int | None = None
+    rst: bool | None = None
+    drst: bool | None = None
+    recovery_from: int | None = None
+    recovery_to: int | None = None
+    nvlink_unit: str | None = None
+    nvlink_fatal: bool | None = None
+    cross_contained: bool | None = None
+    injected: bool | None = None
+    link: int | None = None
+    intr_info: str | None = None
+    error_status: str | None = None
+    nvswitch: int | None = None
+    fatal: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a fault line means for an operator, after policy and overrides."""
+
+    cause: str
+    severity: Severity
+    title: str
+    meaning: str
+    action: str
+    owner: Literal["oncall", "job"]
+    clears: bool = False
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message as the queue handed it over."""
+
+    message_id: str
+    body: str
+    sender: str
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one delivery: a retry is asked for only when waiting can help."""
+
+    message_id: str
+    status: Literal["done", "rejected", "retry"]
+    reason: str = ""

@@ -1,0 +1,1 @@
+"""From the outbox to people: ordered, coalesced, rate-limited, never twice."""

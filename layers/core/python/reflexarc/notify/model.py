@@ -1,0 +1,69 @@
+"""Leases on delivery groups, receipts of what was sent, and attempts to send."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime
+
+from reflexarc.events.envelope import Value
+from reflexarc.events.notice import Action, Notice
+
+# A sender must be dead before its lease can expire: notify's timeout is 10 s, the queue's
+# visibility 20 s, so the redelivered wake-up finds an expired lease (docs/adr, delivery protocol).
+LEASE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to send for one delivery group until a moment.
+
+    `suspect` is True when an earlier sender died or got no answer: what it sent is unknown, so
+    look for it before posting again. `failures` counts consecutive failed looks.
+    """
+
+    group: str
+    owner: str
+    until: datetime
+    suspect: bool = False
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """Somebody else will look: a live sender (told to look again), or a planned re-wake."""
+
+    until: datetime
+
+
+class Receipt(Value):
+    """What a vendor calls the message of one incident generation: enough to update it."""
+
+    vendor_id: str
+    """Slack's ts, PagerDuty's dedup_key; empty when the vendor returns none (webhook)."""
+    destination: str = ""
+    via: str = ""
+    posted_at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One answered attempt to tell a channel, for the incident's timeline."""
+
+    channel: str
+    action: Action
+    outcome: str
+    detail: str
+    at: datetime
+    latency_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Notices of one incident generation and channel that are sent as one, oldest first."""
+
+    notices: tuple[Notice, ...]
+
+    @property
+    def latest(self) -> Notice:
+        """Return the newest state: what people should read."""
+        return self.notices[-1]
