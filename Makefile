@@ -1,17 +1,75 @@
-# Every target bootstraps what it needs from python3 and pip alone.
+# Every target bootstraps what it needs from python3 and pip alone: a virtual environment, uv, the lock.
 .DEFAULT_GOAL := help
 SHELL := bash
-UV_VERSION := 0.13.9
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
+UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
+UV := $(CURDIR)/build/uv/bin/uv
 EMULATOR := .venv-emulator
 SAM := .venv-sam
+ONLY ?=
 export UV_PROJECT_ENVIRONMENT := $(VENV)
-export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check bench synth synth-check layers format lint clean schemas
+.PHONY: help setup demo test check bench synth synth-check layers lint-infra sam-check schemas format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## ---- environments: made once, made again when their inputs change ----
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reflexarc needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/ready: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+$(EMULATOR)/ready: infra/emulator-requirements.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(EMULATOR)
+	VIRTUAL_ENV=$(EMULATOR) $(UV) pip sync --quiet $<
+	@touch $@
+
+$(SAM)/ready: infra/sam-requirements.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(SAM)
+	VIRTUAL_ENV=$(SAM) $(UV) pip sync --quiet $<
+	@touch $@
+
+setup: $(VENV)/ready $(EMULATOR)/ready layers ## Install everything that demo and test need
+
+## ---- what people run ----
+
+demo: setup ## Watch kernel lines become pages, on the embedded AWS emulator
+	$(BIN)/reflexarc demo
+
+test: setup ## Run every test (unit, ports, properties, infra, end to end)
+	$(BIN)/pytest
+
+bench: setup ## Run the benchmarks, or one: make bench ONLY=parse
+	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+format: $(VENV)/ready ## Format the code and fix what can be fixed by rule
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+check: $(VENV)/ready schemas-check lint-infra ## Run every static check that CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github
+
+schemas: $(VENV)/ready ## Write events/schemas from the message models
+	$(BIN)/python -m tests.contract.schemas write
+
+.PHONY: schemas-check
+schemas-check: $(VENV)/ready
+	$(BIN)/python -m tests.contract.schemas check
+
+## ---- infrastructure ----
+
+clean: ## Remove what was built; environments stay
+	rm -rf build/demo build/bench build/core build/deps build/deps-local .mypy_cache .ruff_cache .pytest_cache

@@ -1,1 +1,1 @@
-"""The messages between the parts. Unknown fields are kept; `events/schemas` is generated from here."""
+"""The messages between the parts; unknown fields are kept. Source of `events/schemas`."""

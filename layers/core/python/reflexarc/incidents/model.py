@@ -35,7 +35,7 @@ class Match(BaseModel):
 
 
 class Route(BaseModel):
-    """Incidents that match go to these channels; every matching route counts, not the first only."""
+    """Incidents that match go to these channels; every matching route counts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

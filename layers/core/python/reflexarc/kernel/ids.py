@@ -4,7 +4,7 @@ The format is ULID (48 bits of milliseconds, 80 random bits, Crockford base 32),
 https://github.com/ulid/spec. Twelve lines of our own, because every function pays for an import.
 """
 
-import secrets
+import os
 from datetime import datetime
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -21,4 +21,4 @@ def ulid(now: datetime, entropy: bytes) -> str:
 
 def new_ulid(now: datetime) -> str:
     """Return a fresh ULID; for the edges of the system, where randomness comes from."""
-    return ulid(now, secrets.token_bytes(ENTROPY_BYTES))
+    return ulid(now, os.urandom(ENTROPY_BYTES))

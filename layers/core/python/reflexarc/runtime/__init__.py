@@ -1,0 +1,1 @@
+"""The composition root: settings, observability, wiring. The only part that knows every other."""

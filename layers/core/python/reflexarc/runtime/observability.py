@@ -1,0 +1,54 @@
+"""Logs and metrics of the functions: Powertools' structured logger and CloudWatch EMF metrics."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from reflexarc.events.delivery import Outcome
+
+NAMESPACE = "reflexarc"
+
+
+@cache
+def logger() -> Logger:
+    """Return the function's logger; its service name comes from POWERTOOLS_SERVICE_NAME."""
+    return Logger()
+
+
+@cache
+def metrics() -> Metrics:
+    """Return the function's metrics, flushed once an invocation."""
+    return Metrics(namespace=NAMESPACE)
+
+
+def count(name: str, number: float = 1) -> None:
+    """Add to a counter of this invocation."""
+    metrics().add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def milliseconds(name: str, value: float) -> None:
+    """Record a duration of this invocation."""
+    metrics().add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
+
+
+def flush() -> None:
+    """Write this invocation's metrics to the log, where CloudWatch reads them."""
+    if metrics().metric_set:
+        metrics().flush_metrics()
+
+
+def report(outcomes: Iterable[Outcome], *, done: str, rejected: str) -> None:
+    """Log what was refused and count what was done, refused and put back."""
+    tally = {"done": 0, "rejected": 0, "retry": 0}
+    for outcome in outcomes:
+        tally[outcome.status] += 1
+        if outcome.status != "done":
+            logger().warning(
+                f"message {outcome.status}", message_id=outcome.message_id, reason=outcome.reason
+            )
+    count(done, tally["done"])
+    count(rejected, tally["rejected"])
+    count("Retried", tally["retry"])
+    flush()

@@ -1,0 +1,69 @@
+"""The only place that reads the environment: one frozen class per function.
+
+`infra/catalog.py` lists the same names; a test compares them.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reflexarc.kernel.errors import Unavailable
+
+
+class Settings(BaseModel):
+    """One function's settings. Fields are the lower-case names of environment variables."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read this class's fields, failing once with every problem named."""
+        present = {
+            name: environ[name.upper()] for name in cls.model_fields if name.upper() in environ
+        }
+        try:
+            return cls.model_validate(present)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()
+            )
+            raise Unavailable(f"the function's environment is incomplete: {problems}") from error
+
+
+class WakingSettings(Settings):
+    """What it takes to record an incident and wake its senders."""
+
+    incidents_table: str
+    notify_slack_queue_url: str
+    notify_pagerduty_queue_url: str
+
+
+class GpuAlertSettings(WakingSettings):
+    """Settings of functions/gpu_alert."""
+
+    rejected_queue_url: str
+    slack_channel: str
+
+
+class IncidentSettings(GpuAlertSettings):
+    """Settings of functions/incident."""
+
+
+class NotifySettings(Settings):
+    """Settings of functions/notify."""
+
+    incidents_table: str
+    rejected_queue_url: str
+    notify_later_queue_url: str
+    slack_secret_arn: str
+    pagerduty_secret_arn: str
+    slack_api_url: str = "https://slack.com/api"
+    pagerduty_url: str = "https://events.pagerduty.com"
+
+
+class WatchdogSettings(WakingSettings):
+    """Settings of functions/watchdog."""
+
+    gpu_faults_queue_url: str
