@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from reflexarc.events.envelope import Value
 from reflexarc.events.notice import Action, Notice
+from reflexarc.events.severity import Severity
 
 # A sender must be dead before its lease can expire: notify's timeout is 10 s, the queue's
 # visibility 20 s, so the redelivered wake-up finds an expired lease (docs/adr, delivery protocol).
@@ -41,8 +42,10 @@ class Receipt(Value):
     vendor_id: str
     """Slack's ts, PagerDuty's dedup_key; empty when the vendor returns none (webhook)."""
     destination: str = ""
-    via: str = ""
+    via: str = Field(default="", description="slack, webhook or pagerduty")
     posted_at: AwareDatetime
+    severity: Severity | None = Field(default=None, description="the gravest that was told")
+    latency_ms: int | None = Field(default=None, description="kernel line to that page")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a wake-up queue as it was handed over."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """Notices of one incident generation and channel that are sent as one, oldest first."""
 
@@ -67,3 +78,9 @@ class Pending:
     def latest(self) -> Notice:
         """Return the newest state: what people should read."""
         return self.notices[-1]
+
+    @property
+    def pages(self) -> bool:
+        """Return whether this tells somebody of trouble that nobody was told of yet."""
+        opens = any(notice.action == "trigger" for notice in self.notices)
+        return opens and self.latest.action != "resolve"

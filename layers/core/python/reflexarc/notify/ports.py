@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from reflexarc.events.notice import Notice
-from reflexarc.notify.model import Attempt, Busy, Lease, Receipt
+from reflexarc.events.signal import Hops
+from reflexarc.notify.model import Attempt, Busy, Lease, Message, Receipt
 
 
 class Outbox(Protocol):
@@ -29,7 +30,10 @@ class Outbox(Protocol):
         """
 
     def suspect(self, lease: Lease) -> None:
-        """Remember that an answer is missing, so the next look reconciles before it posts."""
+        """Remember that an answer is missing, so the next look reconciles before it posts.
+
+        Survives `postpone`; a clean `release` forgets it.
+        """
 
     def release(self, lease: Lease) -> bool:
         """Give the lease back after a clean look; False when a wake-up came meanwhile."""
@@ -47,8 +51,13 @@ class Outbox(Protocol):
 class Sender(Protocol):
     """One vendor's way of telling people."""
 
-    def send(self, notice: Notice, receipt: Receipt | None, now: datetime) -> Receipt:
-        """Post or update. Raises RateLimited, Ambiguous, Unavailable, or Rejected."""
+    def send(
+        self, notice: Notice, receipt: Receipt | None, now: datetime, *, plain: bool = False
+    ) -> Receipt:
+        """Post, or update what the receipt names; `plain` sends the essentials as bare text.
+
+        Raises RateLimited, Ambiguous, Unavailable, or Rejected (the vendor refuses the content).
+        """
 
     def find(self, notice: Notice) -> Receipt | None:
         """Look for a message that an earlier sender may have posted for this generation."""
@@ -72,4 +81,31 @@ class Undeliverable(Protocol):
     """Keeps a notice that a vendor will never accept, with the vendor's answer."""
 
     def keep(self, notice: Notice, reason: str) -> None:
-        """Store it where an alarm sees it."""
+        """Store it where an alarm sees it; raises Unavailable when it could not be stored."""
+
+
+class DeadLetters(Protocol):
+    """Keeps wake-ups that make no sense, with the reason."""
+
+    def keep(self, message: Message, reason: str) -> None:
+        """Store the message; raises Unavailable when it could not be stored."""
+
+
+class Canaries(Protocol):
+    """Keeps the functions of the page path warm and proves their queues."""
+
+    def send(self, now: datetime) -> int:
+        """Send one canary to each queue of the page path; return how many were sent."""
+
+
+class Journal(Protocol):
+    """Tells operators how delivery goes: log events and metrics."""
+
+    def delivered(self, notice: Notice, hops: Hops, latency_ms: int | None) -> None:
+        """A vendor has accepted a notice; the latency is None unless this paged somebody."""
+
+    def failing(self, group: str, reason: str, failures: int) -> None:
+        """A group could not be served for now and will be tried again."""
+
+    def refused(self, notice: Notice, reason: str, *, lost: bool) -> None:
+        """A vendor refused the content; `lost` when it refused the plain text as well."""
