@@ -1,0 +1,43 @@
+"""Every message has a schema, an example that satisfies it, and a frozen digest once published."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from tests.contract.schemas import FOLDER, MESSAGES, name_of, problems
+
+EXAMPLES = FOLDER.parent / "examples"
+
+
+def test_schemas_equal_their_models_and_published_ones_did_not_change() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=name_of)
+def test_every_message_has_an_example_that_its_schema_and_model_accept(
+    message: type[BaseModel],
+) -> None:
+    name = name_of(message)
+    example = json.loads((EXAMPLES / f"{name.split('.')[0]}.json").read_text())
+
+    jsonschema.validate(example, json.loads((FOLDER / name).read_text()))
+    again = json.loads(message.model_validate(example).model_dump_json(by_alias=True))
+
+    assert again["schema"] == example["schema"]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=name_of)
+def test_unknown_fields_of_a_later_version_are_kept(message: type[BaseModel]) -> None:
+    example = json.loads((EXAMPLES / f"{name_of(message).split('.')[0]}.json").read_text())
+
+    read = message.model_validate({**example, "from_the_future": 1})
+
+    assert json.loads(read.model_dump_json(by_alias=True))["from_the_future"] == 1
+
+
+def test_no_example_lacks_a_message() -> None:
+    known = {name_of(message).split(".")[0] for message in MESSAGES}
+    assert {path.stem for path in Path(EXAMPLES).glob("*.json")} == known

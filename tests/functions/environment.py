@@ -1,0 +1,41 @@
+"""The environment that each function is deployed with, for tests outside AWS."""
+
+_AWS = {
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
+_QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012/reflexarc"
+_WAKING = {
+    **_AWS,
+    "INCIDENTS_TABLE": "incidents",
+    "NOTIFY_SLACK_QUEUE_URL": f"{_QUEUES}-notify-slack.fifo",
+    "NOTIFY_PAGERDUTY_QUEUE_URL": f"{_QUEUES}-notify-pagerduty.fifo",
+}
+GPU_ALERT = {
+    **_WAKING,
+    "POWERTOOLS_SERVICE_NAME": "gpu_alert",
+    "REJECTED_QUEUE_URL": f"{_QUEUES}-gpu-faults-dlq",
+    "SLACK_CHANNEL": "C0GPUALERTS",
+}
+INCIDENT = {
+    **GPU_ALERT,
+    "POWERTOOLS_SERVICE_NAME": "incident",
+    "REJECTED_QUEUE_URL": f"{_QUEUES}-signals-dlq",
+}
+NOTIFY = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "notify",
+    "INCIDENTS_TABLE": "incidents",
+    "REJECTED_QUEUE_URL": f"{_QUEUES}-notify-dlq",
+    "NOTIFY_LATER_QUEUE_URL": f"{_QUEUES}-notify-later",
+    "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",
+    "PAGERDUTY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:pagerduty-AbCdEf",
+}
+WATCHDOG = {
+    **_WAKING,
+    "POWERTOOLS_SERVICE_NAME": "watchdog",
+    "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
+}
