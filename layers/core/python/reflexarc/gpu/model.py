@@ -1,10 +1,12 @@
 """What a fault line says once parsed, and the verdict on it."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
+from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.severity import Severity
+
+__all__ = ["Delivery", "FaultLine", "Kind", "Outcome", "Verdict"]
 
 Kind = Literal["xid", "sxid", "lost", "none"]
 
@@ -55,22 +57,3 @@ class Verdict:
     owner: Literal["oncall", "job"]
     clears: bool = False
     marks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One message as the queue handed it over."""
-
-    message_id: str
-    body: str
-    sender: str
-    queued_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one delivery: a retry is asked for only when waiting can help."""
-
-    message_id: str
-    status: Literal["done", "rejected", "retry"]
-    reason: str = ""

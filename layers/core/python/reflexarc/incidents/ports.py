@@ -3,13 +3,18 @@
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from reflexarc.events.delivery import Delivery
 from reflexarc.events.incident import Incident
 from reflexarc.incidents.model import Change
-from reflexarc.kernel.errors import ReflexError
+from reflexarc.kernel.errors import ReflexError, Unavailable
 
 
 class Stale(ReflexError):
     """The incident changed since it was read: read it again and decide again."""
+
+
+class Conflict(Unavailable):
+    """Another transaction touched the same rows at this very moment: nothing was stored."""
 
 
 class AlreadyRecorded(ReflexError):
@@ -29,7 +34,8 @@ class IncidentBook(Protocol):
     def commit(self, change: Change) -> None:
         """Store the change whole or not at all.
 
-        Raises Stale, AlreadyRecorded, or Unavailable (conflict, throttling: nothing was stored).
+        Raises AlreadyRecorded (which goes before Stale), Stale, Conflict, or another Unavailable
+        (throttling; or a lost answer, after which the ledger tells whether it was stored).
         """
 
     def owed(self, fingerprint: str) -> frozenset[str]:
@@ -41,3 +47,10 @@ class WakeUps(Protocol):
 
     def wake(self, groups: Iterable[str]) -> None:
         """Send one wake-up a group; raises Unavailable when any could not be sent."""
+
+
+class DeadLetters(Protocol):
+    """Keeps what can never succeed, with the reason."""
+
+    def keep(self, delivery: Delivery, reason: str) -> None:
+        """Store the message; raises Unavailable when it could not be stored."""

@@ -10,10 +10,17 @@ from reflexarc.notify.model import Attempt, Busy, Lease, Message, Receipt
 
 
 class Outbox(Protocol):
-    """Unsent notices by delivery group, the lease on each group, and receipts of what was sent."""
+    """Unsent notices by delivery group, the lease on each group, and receipts of what was sent.
+
+    Every method raises Unavailable when the store cannot answer.
+    """
 
     def acquire(self, group: str, owner: str, now: datetime) -> Lease | Busy:
-        """Take the group's lease, or leave word for the live holder that it must look again."""
+        """Take the group's lease, or leave word for the live holder that it must look again.
+
+        `owner` is new at every call: it is the fence. A lease taken over from a holder that let
+        it expire is suspect, and so is every later one until a look ends in `release`.
+        """
 
     def pending(self, group: str) -> tuple[Notice, ...]:
         """Return the group's unsent notices in row order (a consistent read)."""
@@ -26,22 +33,28 @@ class Outbox(Protocol):
     ) -> None:
         """Remove sent notices, keep the receipt and the attempt, if the lease still holds.
 
-        Raises Unavailable when it does not: another sender has taken over.
+        The notices, at least one, are of one incident generation and channel. Raises Unavailable
+        when the lease does not hold: another sender has taken over.
         """
 
     def suspect(self, lease: Lease) -> None:
         """Remember that an answer is missing, so the next look reconciles before it posts.
 
-        Survives `postpone`; a clean `release` forgets it.
+        The lease stays held. Nothing happens when another sender has taken over.
         """
 
     def release(self, lease: Lease) -> bool:
-        """Give the lease back after a clean look; False when a wake-up came meanwhile."""
+        """Give the lease back after a clean look; False when a wake-up came meanwhile.
 
-    def postpone(self, lease: Lease, until: datetime, failures: int) -> bool:
+        After False the lease is still held and the wake-up counts as heard: look again.
+        True too when another sender has taken over: the looking is theirs.
+        """
+
+    def postpone(self, lease: Lease, until: datetime, failures: int, now: datetime) -> bool:
         """Give the lease back and forbid looks before `until`.
 
-        True when the caller must send the re-wake; False when one is already under way.
+        True when the caller must send the re-wake; False when one is already under way that comes
+        no earlier than `until`, or when another sender has taken over.
         """
 
     def stale(self, before: datetime) -> Iterable[str]:

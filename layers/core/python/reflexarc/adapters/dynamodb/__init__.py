@@ -1,0 +1,1 @@
+"""Ports filled by the incidents table; the layout of its rows is in `rows`."""

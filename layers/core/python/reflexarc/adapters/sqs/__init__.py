@@ -1,0 +1,1 @@
+"""Ports filled by SQS queues."""

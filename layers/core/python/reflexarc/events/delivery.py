@@ -1,0 +1,24 @@
+"""What a queue hands to a function, and what became of it; slices that read queues share this."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message as the queue handed it over."""
+
+    message_id: str
+    body: str
+    sender: str
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one delivery: a retry is asked for only when waiting can help."""
+
+    message_id: str
+    status: Literal["done", "rejected", "retry"]
+    reason: str = ""
