@@ -57,6 +57,7 @@ class Incident(Value):
     resolved_at: AwareDatetime | None = None
     channels: tuple[str, ...] = Field(default=(), description="channels triggered, by name")
     cleared: Order | None = Field(default=None, description="faults before this are history")
+    latest: Order | None = Field(default=None, description="newest fault; older clears are late")
     clock_skew_s: float = 0.0
     hops: Hops = Field(description="of the finding that last raised the severity")
 
