@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from reflexarc.events.envelope import Value
 from reflexarc.events.notice import Action, Notice
 from reflexarc.events.severity import Severity
+from reflexarc.events.signal import Hops
 
 # A sender must be dead before its lease can expire: notify's timeout is 10 s, the queue's
 # visibility 20 s, so the redelivered wake-up finds an expired lease (docs/adr, delivery protocol).
@@ -58,14 +59,7 @@ class Attempt:
     detail: str
     at: datetime
     latency_ms: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message of a wake-up queue as it was handed over."""
-
-    message_id: str
-    body: str
+    hops: Hops | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
+from reflexarc.events.delivery import Delivery
 from reflexarc.events.notice import Notice
 from reflexarc.events.signal import Hops
-from reflexarc.notify.model import Attempt, Busy, Lease, Message, Receipt
+from reflexarc.notify.model import Attempt, Busy, Lease, Receipt
 
 
 class Outbox(Protocol):
@@ -100,7 +101,7 @@ class Undeliverable(Protocol):
 class DeadLetters(Protocol):
     """Keeps wake-ups that make no sense, with the reason."""
 
-    def keep(self, message: Message, reason: str) -> None:
+    def keep(self, delivery: Delivery, reason: str) -> None:
         """Store the message; raises Unavailable when it could not be stored."""
 
 
@@ -115,10 +116,10 @@ class Journal(Protocol):
     """Tells operators how delivery goes: log events and metrics."""
 
     def delivered(self, notice: Notice, hops: Hops, latency_ms: int | None) -> None:
-        """A vendor has accepted a notice; the latency is None unless this paged somebody."""
+        """Note that a vendor accepted a notice; no latency unless this paged somebody."""
 
     def failing(self, group: str, reason: str, failures: int) -> None:
-        """A group could not be served for now and will be tried again."""
+        """Note that a group waits for another try; 0 failures: the vendor asked for patience."""
 
     def refused(self, notice: Notice, reason: str, *, lost: bool) -> None:
-        """A vendor refused the content; `lost` when it refused the plain text as well."""
+        """Note that a vendor refused the content; `lost` when it refused plain text as well."""
