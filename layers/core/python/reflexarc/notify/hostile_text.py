@@ -32,9 +32,9 @@ def code(text: str, limit: int) -> str:
 
 
 def code_block(text: str, limit: int) -> str:
-    """Return lines as a Slack code block that nothing inside can end."""
-    lines = _visible(text, limit, keep="\n").strip("\n").replace("`", "'")
-    return f"```{_cut(lines, limit, _SLACK)}```"
+    """Return lines as a Slack code block that nothing inside can end; empty stays empty."""
+    lines = _visible(text, limit, keep="\n").strip().replace("`", "'")
+    return f"```{_cut(lines, limit, _SLACK)}```" if lines else ""
 
 
 def _visible(text: str, limit: int, *, keep: str) -> str:

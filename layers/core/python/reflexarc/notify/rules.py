@@ -41,9 +41,11 @@ def plan(notices: Iterable[Notice]) -> tuple[Pending, ...]:
     Notices of one incident generation and channel become one message of the latest state. PagerDuty
     is told of the trouble before it is told of its end, so that its history holds both.
     """
-    threads: dict[tuple[str, str], list[Notice]] = {}
+    threads: dict[tuple[str, int, str], list[Notice]] = {}
     for notice in sorted(notices, key=lambda notice: notice.row):
-        threads.setdefault((notice.incident.key, notice.channel.name), []).append(notice)
+        incident = notice.incident
+        thread = incident.fingerprint, incident.generation, notice.channel.name
+        threads.setdefault(thread, []).append(notice)
     units = [unit for thread in threads.values() for unit in _units(thread)]
     return tuple(sorted(units, key=_urgency))
 

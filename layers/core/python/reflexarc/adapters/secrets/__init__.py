@@ -1,0 +1,1 @@
+"""Vendor secrets: read late, cached briefly, never shown."""

@@ -1,0 +1,82 @@
+"""The words that every channel shares: who, how long, how often, whose clock."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from reflexarc.events.incident import Incident
+from reflexarc.events.severity import Severity
+
+SIGNS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
+RESOLVED_SIGN = "✅"
+KINDS = {"gpu": "GPU", "nvswitch": "NVSwitch", "fabric": "NVLink fabric"}
+_ABSURD = 10**12
+
+
+def sign(incident: Incident) -> str:
+    """Return the one character that tells how much to hurry."""
+    return RESOLVED_SIGN if incident.state == "resolved" else SIGNS[incident.severity]
+
+
+def utc(instant: datetime) -> str:
+    """Return an instant as people read it in a log."""
+    try:
+        return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except OverflowError:  # the first or last hours of the calendar, from a broken clock
+        return instant.isoformat(" ", "seconds")
+
+
+def duration(milliseconds: float) -> str:
+    """Return a duration in the two largest units that matter."""
+    seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds:.0f} ms"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """Return how long something lasted; never negative, whatever the clocks said."""
+    return duration(max(0.0, (end - start) / timedelta(milliseconds=1)))
+
+
+def place(incident: Incident) -> str:
+    """Return the name of the broken thing."""
+    entity = incident.entity
+    name = f"{KINDS.get(entity.kind, entity.kind)} {entity.device}".strip()
+    return f"{name} on {entity.node}" if entity.node else name
+
+
+def who_acts(incident: Incident) -> str:
+    """Return whose job it is to act."""
+    if incident.owner == "oncall":
+        return "on-call"
+    owner = incident.job.owner if incident.job else ""
+    return f"the job's owner ({owner})" if owner else "the job's owner"
+
+
+def number(count: int) -> str:
+    """Return a count as people read it; absurd ones are cut, so that they fit any limit."""
+    return f"{count:,}" if count < _ABSURD else f"over {_ABSURD:,}"
+
+
+def times(count: int) -> str:
+    """Return how often something was seen."""
+    return "once" if count <= 1 else f"{number(count)} times"
+
+
+def skew(incident: Incident) -> str:
+    """Return what to know about the node's clock; empty while it is right."""
+    seconds = incident.clock_skew_s
+    if not seconds:
+        return ""
+    if math.isnan(seconds):
+        return "the node's clock makes no sense: times shown are ours"
+    direction = "ahead" if seconds > 0 else "behind"
+    off = duration(min(abs(seconds), 1e9) * 1000)
+    return f"the node's clock is {off} {direction}: times shown are ours"
