@@ -29,8 +29,10 @@ Template = dict[str, Any]
 
 # The property of a resource that names a folder when the template has not been packaged.
 _ASSET_PROPERTY = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
-# What running the code in place leaves behind; Python of another version would not read it.
-_NOT_PACKED = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+_NOT_PACKED = frozenset({".pytest_cache", ".mypy_cache", ".ruff_cache"})
+# Bytecode that `make layers` compiled on purpose says "hash-based, not checked against a source";
+# what running the code left behind carries a time. https://peps.python.org/pep-0552/
+_MADE_TO_SHIP = (0b01).to_bytes(4, "little")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 _TEMPLATE_BODY_MAX = 51_200
 # The earliest moment that the zip format can hold.
@@ -119,12 +121,18 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     files = sorted(
         (path.relative_to(folder).as_posix(), path)
         for path in folder.rglob("*")
-        if path.is_file() and not _NOT_PACKED.intersection(path.relative_to(folder).parts)
+        if path.is_file() and _ships(path, path.relative_to(folder).parts)
     )
     if not files:
         # CloudFormation takes an empty layer without a word, and every function then fails.
         raise Rejected(f"{folder} is empty or missing: run `make layers` first")
     return files
+
+
+def _ships(path: Path, parts: tuple[str, ...]) -> bool:
+    if path.suffix == ".pyc":
+        return path.read_bytes()[4:8] == _MADE_TO_SHIP
+    return not _NOT_PACKED.intersection(parts)
 
 
 def _artifacts_bucket(s3: "S3Client", session: Clients, stack_name: str) -> str:
@@ -273,7 +281,7 @@ def _fill_concurrency(
     if isinstance(wanted, dict):
         _, chosen, _ = wanted.get("Fn::If", (None, {}, None))
         wanted = parameters.get(chosen.get("Ref", ""), "")
-    if not str(wanted or "").isdigit():
+    if not str(wanted or "").isdigit() or int(str(wanted)) == 0:
         return
     found = functions.get_function_concurrency(FunctionName=function)
     if "ReservedConcurrentExecutions" not in found:

@@ -1,0 +1,78 @@
+"""The CDK app. `cdk deploy` uses it as it is; `infra.synth` writes template.yaml from it."""
+
+import re
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+
+from infra import catalog
+from infra.stack.agent_access import AgentAccess
+from infra.stack.alarms import Alarms
+from infra.stack.functions import Functions, Stores
+from infra.stack.parameters import Parameters
+from infra.stack.queues import Queues, logical
+from infra.stack.secrets import Secrets
+from infra.stack.table import IncidentsTable
+
+STACK_NAME = "reflexarc"
+# Part of logical ids: never vary it by stage or by stack name.
+_CONSTRUCT_ID = "reflexarc"
+
+
+class ReflexarcStack(cdk.Stack):
+    """Everything that reflexarc runs in an account."""
+
+    def __init__(self, scope: cdk.App, stack_name: str) -> None:
+        super().__init__(
+            scope,
+            _CONSTRUCT_ID,
+            stack_name=stack_name,
+            analytics_reporting=False,
+            description="reflexarc: a GPU fault becomes a page",
+            # The bootstrap rule would add a parameter that only accounts bootstrapped by CDK have.
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        self.template_options.metadata = {
+            # W3002 asks for `package`: local asset paths are the point of this template.
+            # W3005 calls CDK's explicit DependsOn redundant.
+            "cfn-lint": {"config": {"ignore_checks": ["W3002", "W3005"]}}
+        }
+        parameters = Parameters(self)
+        queues = Queues(self, parameters)
+        table = IncidentsTable(self)
+        secrets = Secrets(self)
+        functions = Functions(self, parameters, Stores(queues, table, secrets))
+        alarms = Alarms(self, parameters, queues, functions)
+        access = AgentAccess(self, queues)
+        for queue in catalog.QUEUES:
+            self._output(f"{logical(queue.name)}QueueUrl", queues[queue].main.queue_url)
+            self._output(f"{logical(queue.name)}DlqUrl", queues[queue].dead_letter.queue_url)
+        for secret in catalog.SECRETS:
+            self._output(f"{secret.title}SecretArn", secrets.arn(secret))
+        self._output("IncidentsTableName", table.table.table_name)
+        self._output("AgentPolicyArn", access.policy.managed_policy_arn)
+        self._output("OpsTopicArn", alarms.topic.topic_arn)
+
+    def _output(self, name: str, value: str) -> None:
+        cdk.CfnOutput(self, name, value=value)
+
+    def _allocate_logical_id(self, element: cdk.CfnElement) -> str:
+        """Return the construct path without CDK's hash; a clash fails at synthesis."""
+        parts = element.node.path.split("/")[1:]
+        path = "".join(part for part in parts if part not in {"Resource", "Default"})
+        return re.sub(r"[0-9A-F]{8}$", "", re.sub(r"[^A-Za-z0-9]", "", path))
+
+
+def build(
+    stack_name: str = STACK_NAME,
+    outdir: str | None = None,
+    context: Mapping[str, object] | None = None,
+) -> cdk.App:
+    """Return the app, ready to synthesize."""
+    app = cdk.App(outdir=outdir, analytics_reporting=False, tree_metadata=False, context=context)
+    ReflexarcStack(app, app.node.try_get_context("stack") or stack_name)
+    return app
+
+
+if __name__ == "__main__":
+    build().synth()

@@ -1,0 +1,270 @@
+"""What is deployed: every queue, secret and function, in one typed table.
+
+A function may use what its environment tells it about, and nothing else: a queue's URL there
+grants sending to it, a secret's ARN grants reading it. `infra/stack` turns this into resources;
+`reflexarc.runtime.settings` reads the same environment names, and a test compares them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+# The longest that SQS keeps a message.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+LONGEST_RETENTION_S = 14 * DAY
+
+# A sender holds a delivery group this long. It must outlive the function's timeout (a live sender
+# never loses its group) and end before the wake-up comes back (so that the next look can take it).
+NOTIFY_TIMEOUT_S = 10
+LEASE_S = 15
+NOTIFY_VISIBILITY_S = 20
+
+# "Set the visibility timeout to at least six times the function timeout."
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+VISIBILITY_PER_TIMEOUT = 6
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One queue and its dead-letter queue (`<name>-dlq`)."""
+
+    name: str
+    summary: str
+    visibility_s: int
+    max_receive: int
+    retention_s: int = LONGEST_RETENTION_S
+    fifo: bool = False
+    agents_send: bool = False
+    # An alarm rings when the oldest message is older; none where nothing consumes yet.
+    oldest_alarm_s: int | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Return the ending that SQS demands of a FIFO queue's name."""
+        return ".fifo" if self.fifo else ""
+
+
+GPU_FAULTS = Queue(
+    "gpu-faults",
+    "GPU faults from edge agents; nothing else may queue before them",
+    visibility_s=60,
+    max_receive=5,
+    agents_send=True,
+    oldest_alarm_s=MINUTE,
+)
+GPU_READINGS = Queue(
+    "gpu-readings",
+    "heartbeats and readings from edge agents: worthless when old",
+    visibility_s=60,
+    max_receive=5,
+    retention_s=HOUR,
+    agents_send=True,
+)
+SIGNALS = Queue(
+    "signals",
+    "signals from every producer that is not the fault path",
+    visibility_s=60,
+    max_receive=5,
+    oldest_alarm_s=5 * MINUTE,
+)
+# A wake-up that fails comes back after its visibility timeout: that is the recovery from a crash,
+# so its receive count may grow without anything being wrong.
+NOTIFY_SLACK = Queue(
+    "notify-slack",
+    "wake-ups of the Slack sender, one group a channel",
+    visibility_s=NOTIFY_VISIBILITY_S,
+    max_receive=20,
+    fifo=True,
+    oldest_alarm_s=2 * MINUTE,
+)
+NOTIFY_PAGERDUTY = Queue(
+    "notify-pagerduty",
+    "wake-ups of the PagerDuty sender, one group an incident",
+    visibility_s=NOTIFY_VISIBILITY_S,
+    max_receive=20,
+    fifo=True,
+    oldest_alarm_s=2 * MINUTE,
+)
+NOTIFY_LATER = Queue(
+    "notify-later",
+    "delayed wake-ups: FIFO queues refuse a delay per message",
+    visibility_s=VISIBILITY_PER_TIMEOUT * NOTIFY_TIMEOUT_S,
+    max_receive=20,
+    # A re-wake may rightly wait 15 minutes, the longest delay of SQS and of our backoff.
+    oldest_alarm_s=30 * MINUTE,
+)
+QUEUES = (GPU_FAULTS, GPU_READINGS, SIGNALS, NOTIFY_SLACK, NOTIFY_PAGERDUTY, NOTIFY_LATER)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret, created with an empty placeholder that its owner overwrites."""
+
+    name: str
+    title: str
+    summary: str
+    # Never change a placeholder: CloudFormation would write it over the real value.
+    placeholder: Mapping[str, str]
+
+
+SLACK = Secret(
+    "slack",
+    "Slack",
+    "Slack bot token (xoxb-...) or, as a fallback, an incoming webhook",
+    {"token": "", "webhook_url": ""},
+)
+PAGERDUTY = Secret(
+    "pagerduty", "PagerDuty", "PagerDuty Events v2 integration key", {"routing_key": ""}
+)
+SECRETS = (SLACK, PAGERDUTY)
+
+
+@dataclass(frozen=True)
+class SendTo:
+    """Environment value: the URL of a queue that the function may send to."""
+
+    queue: Queue
+    dead_letter: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """Environment value: the ARN of a secret that the function may read."""
+
+    secret: Secret
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Environment value: a parameter of the stack."""
+
+    name: str
+
+
+class Table(Enum):
+    """Environment value: the incidents table's name, and what the function may do with it."""
+
+    RECORD = (
+        "BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query",
+        "UpdateItem",
+    )  # fmt: skip
+    # The sweep also asks the sparse index which groups and incidents are still open.
+    SWEEP = ("GetItem", "Query")
+
+    @property
+    def reads_index(self) -> bool:
+        """Return whether the function may query the `watch` index."""
+        return self is Table.SWEEP
+
+
+Value = SendTo | Read | Parameter | Table
+
+
+@dataclass(frozen=True)
+class FromQueue:
+    """The function receives this queue's messages in batches."""
+
+    queue: Queue
+    batch_size: int
+    # Bulk work may not take the account's concurrency from the page path.
+    max_concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class EveryMinute:
+    """The function runs once a minute."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function; its code is `functions/<name>/handler.py`."""
+
+    name: str
+    summary: str
+    triggers: tuple[FromQueue | EveryMinute, ...]
+    timeout_s: int
+    memory_mb: int
+    environment: Mapping[str, Value]
+    # Takes the stack's ReservedConcurrency parameter, when it is set.
+    on_page_path: bool = True
+
+    @property
+    def title(self) -> str:
+        """Return the name as logical ids spell it."""
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+    @property
+    def deployed_name(self) -> str:
+        """Return the name as it follows the stack's name in AWS."""
+        return self.name.replace("_", "-")
+
+
+_WAKES: Mapping[str, Value] = {
+    "NOTIFY_SLACK_QUEUE_URL": SendTo(NOTIFY_SLACK),
+    "NOTIFY_PAGERDUTY_QUEUE_URL": SendTo(NOTIFY_PAGERDUTY),
+}
+
+FUNCTIONS = (
+    Function(
+        "gpu_alert",
+        "turns fault batches into incidents and wakes their senders",
+        (FromQueue(GPU_FAULTS, batch_size=10),),
+        timeout_s=10,
+        memory_mb=1024,
+        environment={
+            "INCIDENTS_TABLE": Table.RECORD,
+            "REJECTED_QUEUE_URL": SendTo(GPU_FAULTS, dead_letter=True),
+            "SLACK_CHANNEL": Parameter("SlackChannel"),
+            **_WAKES,
+        },
+    ),
+    Function(
+        "incident",
+        "turns signals into incidents and wakes their senders",
+        (FromQueue(SIGNALS, batch_size=10, max_concurrency=10),),
+        timeout_s=10,
+        memory_mb=512,
+        environment={
+            "INCIDENTS_TABLE": Table.RECORD,
+            "REJECTED_QUEUE_URL": SendTo(SIGNALS, dead_letter=True),
+            "SLACK_CHANNEL": Parameter("SlackChannel"),
+            **_WAKES,
+        },
+    ),
+    Function(
+        "notify",
+        "sends what the outbox holds to Slack and PagerDuty",
+        (
+            FromQueue(NOTIFY_SLACK, batch_size=10),
+            FromQueue(NOTIFY_PAGERDUTY, batch_size=1),
+            FromQueue(NOTIFY_LATER, batch_size=1, max_concurrency=10),
+        ),
+        timeout_s=NOTIFY_TIMEOUT_S,
+        memory_mb=1024,
+        environment={
+            "INCIDENTS_TABLE": Table.RECORD,
+            "REJECTED_QUEUE_URL": SendTo(NOTIFY_LATER, dead_letter=True),
+            "NOTIFY_LATER_QUEUE_URL": SendTo(NOTIFY_LATER),
+            "SLACK_SECRET_ARN": Read(SLACK),
+            "PAGERDUTY_SECRET_ARN": Read(PAGERDUTY),
+            "SLACK_API_URL": Parameter("SlackApiUrl"),
+            "PAGERDUTY_URL": Parameter("PagerDutyUrl"),
+        },
+    ),
+    Function(
+        "watchdog",
+        "sweeps what a crash left in the outbox and keeps the page path warm",
+        (EveryMinute(),),
+        timeout_s=50,
+        memory_mb=512,
+        environment={
+            "INCIDENTS_TABLE": Table.SWEEP,
+            "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
+            **_WAKES,
+        },
+        on_page_path=False,
+    ),
+)

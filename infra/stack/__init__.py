@@ -1,0 +1,1 @@
+"""The pieces of the stack, one construct an idea; `infra.app` only composes them."""

@@ -1,0 +1,164 @@
+"""Alarms on reflexarc itself: each names its runbook page and goes to the ops topic."""
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra import catalog
+from infra.catalog import Function, Queue
+from infra.stack.functions import Functions
+from infra.stack.parameters import Parameters
+from infra.stack.queues import QueuePair, Queues, logical
+
+# reflexarc.runtime.observability writes these, one set a function.
+_NAMESPACE = "reflexarc"
+
+
+class Alarms:
+    """The ops topic and every alarm."""
+
+    def __init__(
+        self, scope: Construct, parameters: Parameters, queues: Queues, functions: Functions
+    ) -> None:
+        self._scope = scope
+        self.topic = _ops_topic(scope, parameters)
+        for queue in catalog.QUEUES:
+            self._watch_queue(queue, queues[queue])
+        for function in catalog.FUNCTIONS:
+            self._watch_function(function, functions.deployed[function.name])
+        self._watch_metric("notify", "DeliveryFailing", "A vendor refuses or does not answer")
+        self._watch_metric("gpu_alert", "FaultsRejected", "Fault batches that no one can read came")
+
+    def _watch_queue(self, queue: Queue, pair: QueuePair) -> None:
+        self._alarm(
+            f"{queue.name}-dlq",
+            "A message could not be processed and waits for a person",
+            pair.dead_letter.metric_approximate_number_of_messages_visible(
+                period=Duration.minutes(1), statistic="Maximum"
+            ),
+        )
+        if queue.oldest_alarm_s is not None:
+            self._alarm(
+                f"{queue.name}-age",
+                f"The oldest message is older than {queue.oldest_alarm_s} s: alerts are late",
+                pair.main.metric_approximate_age_of_oldest_message(
+                    period=Duration.minutes(1), statistic="Maximum"
+                ),
+                threshold=queue.oldest_alarm_s,
+                minutes=2,
+            )
+
+    def _watch_function(self, function: Function, deployed: lam.Function) -> None:
+        # Handlers never raise: an error is a crash, a timeout or a broken deployment.
+        self._alarm(
+            f"{function.deployed_name}-errors",
+            "The function crashed, timed out or could not start",
+            deployed.metric_errors(period=Duration.minutes(1)),
+            runbook="function-errors",
+            minutes=5,
+            ill_minutes=2,
+        )
+        self._alarm(
+            f"{function.deployed_name}-throttles",
+            "Lambda refuses to run the function: the account's concurrency is spent",
+            deployed.metric_throttles(period=Duration.minutes(1)),
+            runbook="function-throttles",
+            minutes=5,
+            ill_minutes=3,
+        )
+
+    def _watch_metric(self, service: str, name: str, meaning: str) -> None:
+        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).removeprefix("-")
+        self._alarm(
+            words,
+            meaning,
+            cloudwatch.Metric(
+                namespace=_NAMESPACE,
+                metric_name=name,
+                dimensions_map={"service": service},
+                statistic="Sum",
+                period=Duration.minutes(1),
+            ),
+            minutes=5,
+            ill_minutes=2 if name == "DeliveryFailing" else 1,
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        meaning: str,
+        metric: cloudwatch.IMetric,
+        *,
+        runbook: str | None = None,
+        threshold: int = 1,
+        minutes: int = 1,
+        ill_minutes: int | None = None,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self._scope,
+            f"{logical(name)}Alarm",
+            alarm_name=f"{Aws.STACK_NAME}-{name}",
+            alarm_description=f"{meaning}. Runbook: docs/runbooks/{runbook or name}.md",
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
+            evaluation_periods=minutes,
+            datapoints_to_alarm=ill_minutes,
+            # SQS stops reporting a queue that is idle; Lambda reports nothing without invocations.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+
+
+def _ops_topic(scope: Construct, parameters: Parameters) -> sns.Topic:
+    topic = sns.Topic(
+        scope,
+        "Ops",
+        topic_name=f"{Aws.STACK_NAME}-ops",
+        display_name="reflexarc: its own health",
+    )
+    subscription = sns.CfnSubscription(
+        scope,
+        "OpsEmailSubscription",
+        topic_arn=topic.topic_arn,
+        protocol="email",
+        endpoint=parameters.ops_email,
+    )
+    subscription.cfn_options.condition = parameters.has_ops_email
+    policy = sns.CfnTopicPolicy(
+        scope,
+        "OpsPolicy",
+        topics=[topic.topic_arn],
+        policy_document=iam.PolicyDocument(
+            statements=[_only_tls(topic.topic_arn), _lets_alarms_publish(topic.topic_arn)]
+        ),
+    )
+    policy.cfn_options.condition = parameters.on_aws
+    return topic
+
+
+def _only_tls(topic_arn: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="OnlyTls",
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["sns:Publish"],
+        resources=[topic_arn],
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def _lets_alarms_publish(topic_arn: str) -> iam.PolicyStatement:
+    """Restate what the default policy, which ours replaces, allowed CloudWatch."""
+    return iam.PolicyStatement(
+        sid="AlarmsOfThisAccount",
+        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions=["sns:Publish"],
+        resources=[topic_arn],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+    )

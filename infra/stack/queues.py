@@ -1,0 +1,129 @@
+"""Queues: each encrypted, each with a dead-letter queue, none reachable without TLS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws, Duration, Fn
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import catalog
+from infra.catalog import Queue
+from infra.stack.parameters import Parameters
+
+Statement = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class QueuePair:
+    """A queue as deployed, with the queue that keeps what failed."""
+
+    main: sqs.Queue
+    dead_letter: sqs.Queue
+
+
+class Queues:
+    """Every queue of the catalogue."""
+
+    def __init__(self, scope: Construct, parameters: Parameters) -> None:
+        self._scope = scope
+        self._parameters = parameters
+        self._pairs = {queue.name: self._pair(queue) for queue in catalog.QUEUES}
+
+    def __getitem__(self, queue: Queue) -> QueuePair:
+        return self._pairs[queue.name]
+
+    def destination(self, value: catalog.SendTo) -> sqs.Queue:
+        """Return the queue that an environment value names."""
+        pair = self[value.queue]
+        return pair.dead_letter if value.dead_letter else pair.main
+
+    def _pair(self, queue: Queue) -> QueuePair:
+        title = logical(queue.name)
+        dead_letter = sqs.Queue(
+            self._scope,
+            f"{title}Dlq",
+            queue_name=_physical(f"{queue.name}-dlq{queue.suffix}"),
+            retention_period=Duration.seconds(catalog.LONGEST_RETENTION_S),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            fifo=queue.fifo or None,
+        )
+        main = sqs.Queue(
+            self._scope,
+            f"{title}Queue",
+            queue_name=_physical(f"{queue.name}{queue.suffix}"),
+            visibility_timeout=Duration.seconds(queue.visibility_s),
+            retention_period=Duration.seconds(queue.retention_s),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=dead_letter, max_receive_count=queue.max_receive
+            ),
+            **_fifo(queue),
+        )
+        self._guard(f"{title}QueuePolicy", main, agents_send=queue.agents_send)
+        self._guard(f"{title}DlqPolicy", dead_letter, agents_send=False)
+        return QueuePair(main, dead_letter)
+
+    def _guard(self, name: str, queue: sqs.Queue, *, agents_send: bool) -> None:
+        statements: list[Any] = [_only_tls(queue)]
+        if agents_send:
+            statements.append(
+                Fn.condition_if(
+                    self._parameters.has_agent_principals.logical_id,
+                    _lets_agents_send(queue, self._parameters.agent_principals),
+                    Fn.ref("AWS::NoValue"),
+                )
+            )
+        policy = sqs.CfnQueuePolicy(
+            self._scope,
+            name,
+            queues=[queue.queue_url],
+            policy_document={"Version": "2012-10-17", "Statement": statements},
+        )
+        # An emulator speaks plain HTTP on loopback; only there may this policy be absent.
+        policy.cfn_options.condition = self._parameters.on_aws
+
+
+def logical(name: str) -> str:
+    """Return a name as logical ids spell it: gpu-faults becomes GpuFaults."""
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def _physical(name: str) -> str:
+    return f"{Aws.STACK_NAME}-{name}"
+
+
+def _fifo(queue: Queue) -> dict[str, Any]:
+    if not queue.fifo:
+        return {}
+    return {
+        "fifo": True,
+        # A wake-up carries a random id: two wake-ups are never the same message.
+        "content_based_deduplication": False,
+        # Lifts the limit of 300 calls/s a queue to one a group: a storm wakes many groups.
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html
+        "deduplication_scope": sqs.DeduplicationScope.MESSAGE_GROUP,
+        "fifo_throughput_limit": sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+    }
+
+
+def _only_tls(queue: sqs.Queue) -> Statement:
+    return {
+        "Sid": "OnlyTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": queue.queue_arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _lets_agents_send(queue: sqs.Queue, principals: list[str]) -> Statement:
+    return {
+        "Sid": "AgentsOfOtherAccounts",
+        "Effect": "Allow",
+        "Principal": {"AWS": principals},
+        "Action": "sqs:SendMessage",
+        "Resource": queue.queue_arn,
+    }

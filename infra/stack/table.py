@@ -1,0 +1,59 @@
+"""The incidents table: incidents, ledger, outbox and leases, in one place for one transaction."""
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as ddb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra import catalog
+
+_WATCH_INDEX = "watch"
+
+
+class IncidentsTable:
+    """The table and the grants on it."""
+
+    def __init__(self, scope: Construct) -> None:
+        self.table = ddb.Table(
+            scope,
+            "IncidentsTable",
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=ddb.BillingMode.PAY_PER_REQUEST,
+            encryption=ddb.TableEncryption.AWS_MANAGED,
+            time_to_live_attribute="ttl",
+            point_in_time_recovery_specification=ddb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            # The history of what broke outlives the stack; only a failed first deployment is
+            # cleaned up. CloudFormation takes no parameter here.
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        self.table.add_global_secondary_index(
+            index_name=_WATCH_INDEX,
+            partition_key=_text("watch_pk"),
+            sort_key=_text("watch_sk"),
+            projection_type=ddb.ProjectionType.ALL,
+        )
+
+    def grant(self, role: iam.Role, access: catalog.Table) -> None:
+        """Let a role do what the catalogue says, on the table and nothing beside it."""
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"dynamodb:{action}" for action in access.value],
+                resources=[self.table.table_arn],
+            )
+        )
+        if access.reads_index:
+            # CDK's own grant would open `index/*`.
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["dynamodb:Query"],
+                    resources=[f"{self.table.table_arn}/index/{_WATCH_INDEX}"],
+                )
+            )
+
+
+def _text(name: str) -> ddb.Attribute:
+    return ddb.Attribute(name=name, type=ddb.AttributeType.STRING)
