@@ -1,13 +1,22 @@
 """What a change of an incident is, and where alerts go."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Channel, Notice
 from reflexarc.events.severity import Severity
+
+Effect = Literal["opens", "joins", "history", "resolves", "late"]
+# One change tells each channel at most four things: an earlier generation's last update and its
+# resolve, and the newest generation's trigger and resolve.
+CHANNELS_MAX = 8
+NOTICES_MAX = 4 * CHANNELS_MAX
+# DynamoDB takes 100 items a transaction: the incident, its notices, and the rest for the ledger.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+EVENTS_MAX = 100 - 1 - NOTICES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +57,18 @@ class Routing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[Channel, ...]
+    channels: tuple[Channel, ...] = Field(max_length=CHANNELS_MAX)
     routes: tuple[Route, ...]
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        names = [channel.name for channel in self.channels]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one channel is named {', '.join(twice)}")
+        for number, route in enumerate(self.routes, start=1):
+            if missing := sorted(set(route.channels) - set(names)):
+                raise ValueError(
+                    f"route {number} goes to {', '.join(missing)}, which is no channel;"
+                    f" there are: {', '.join(names) or 'none'}"
+                )
+        return self

@@ -1,0 +1,132 @@
+"""How an incident takes in one signal: what is counted, what leads, what is remembered. Pure."""
+
+from datetime import datetime
+
+from reflexarc.events.incident import CAUSES_MAX, Cause, Incident
+from reflexarc.events.signal import Order, Signal
+from reflexarc.incidents.limits import join_labels, join_marks, shown
+from reflexarc.incidents.model import Effect
+
+
+def effect_of(incident: Incident | None, signal: Signal) -> Effect:
+    """Return what a signal does to the incident as it stands."""
+    is_open = incident is not None and incident.state == "open"
+    if signal.kind == "clear":
+        overtaken = incident is not None and _before(signal.order, incident.latest)
+        return "resolves" if is_open and not overtaken else "late"
+    if incident is not None and _before(signal.order, incident.cleared):
+        return "history"
+    return "joins" if is_open else "opens"
+
+
+def take(effect: Effect, incident: Incident | None, signal: Signal, now: datetime) -> Incident:
+    """Return the incident after the effect of a signal on it."""
+    if incident is None or effect == "opens":
+        generation = incident.generation if incident else 0
+        fresh = _begin(signal, now, generation + (effect == "opens"))
+        cleared = incident.cleared if incident else None
+        if effect == "opens":
+            return _join(fresh.model_copy(update={"cleared": cleared}), signal, now)
+        return fresh.model_copy(
+            update={"state": "resolved", "resolved_at": now, "cleared": signal.order}
+        )
+    if effect == "joins":
+        return _join(incident, signal, now)
+    if effect == "history":
+        return _count(incident, signal)
+    update: dict[str, object] = {"cleared": _newest(incident.cleared, signal.order)}
+    if effect == "resolves":
+        update |= {"state": "resolved", "resolved_at": now}
+    return incident.model_copy(update=update)
+
+
+def _begin(signal: Signal, now: datetime, generation: int) -> Incident:
+    return Incident(
+        fingerprint=signal.entity.fingerprint,
+        generation=generation,
+        version=1,
+        state="open",
+        severity=signal.severity,
+        entity=shown(signal.entity),
+        cause=signal.cause,
+        title=signal.title,
+        meaning=signal.meaning,
+        action=signal.action,
+        owner=signal.owner,
+        job=signal.job,
+        evidence=signal.evidence,
+        first_at=signal.first_at,
+        last_at=signal.last_at,
+        opened_at=now,
+        clock_skew_s=signal.clock_skew_s,
+        hops=signal.hops.model_copy(update={"decided_at": now}),
+    )
+
+
+def _join(incident: Incident, signal: Signal, now: datetime) -> Incident:
+    joined = _count(incident, signal)
+    update: dict[str, object] = {
+        "latest": _newest(incident.latest, signal.order),
+        "labels": join_labels(incident.labels, signal.labels),
+        "marks": join_marks(incident.marks, signal.marks),
+        "job": incident.job or signal.job,
+    }
+    if gravity(signal) > gravity(incident):
+        led = ("severity", "cause", "title", "meaning", "action", "owner", "clock_skew_s")
+        update |= {name: getattr(signal, name) for name in (*led, "evidence")}
+        update["job"] = signal.job or incident.job
+        update["hops"] = signal.hops.model_copy(update={"decided_at": now})
+    return joined.model_copy(update=update)
+
+
+def _count(incident: Incident, signal: Signal) -> Incident:
+    causes = {cause.cause: cause for cause in incident.causes}
+    other = incident.other_causes
+    known = causes.get(signal.cause)
+    if known is None and len(causes) >= CAUSES_MAX:
+        other += signal.count
+    else:
+        causes[signal.cause] = _counted(known, signal)
+    return incident.model_copy(
+        update={
+            "causes": tuple(causes.values()),
+            "other_causes": other,
+            "count": incident.count + signal.count,
+            "first_at": min(incident.first_at, signal.first_at),
+            "last_at": max(incident.last_at, signal.last_at),
+        }
+    )
+
+
+def _counted(known: Cause | None, signal: Signal) -> Cause:
+    if known is None:
+        return Cause(
+            cause=signal.cause,
+            title=signal.title,
+            severity=signal.severity,
+            count=signal.count,
+            first_at=signal.first_at,
+            last_at=signal.last_at,
+        )
+    return known.model_copy(
+        update={
+            "severity": max(known.severity, signal.severity, key=lambda severity: severity.rank),
+            "count": known.count + signal.count,
+            "first_at": min(known.first_at, signal.first_at),
+            "last_at": max(known.last_at, signal.last_at),
+        }
+    )
+
+
+def gravity(finding: Incident | Signal) -> tuple[int, bool]:
+    """Return what decides who leads: severity first, then a matter for on-call before a job's."""
+    return finding.severity.rank, finding.owner == "oncall"
+
+
+def _before(order: Order | None, mark: Order | None) -> bool:
+    same_boot = order is not None and mark is not None and order.boot_id == mark.boot_id
+    return same_boot and order is not None and mark is not None and order.seq < mark.seq
+
+
+def _newest(known: Order | None, order: Order | None) -> Order | None:
+    return known if order is None or _before(order, known) else order

@@ -1,0 +1,90 @@
+"""What signals do to an incident and whom it is told: pure decisions, in three steps.
+
+1. Every signal has one effect on the incident as it stands: it opens a generation, joins it,
+   is history (a fault that was already cleared), resolves it, or comes too late to resolve it.
+2. The effects of a batch form stages; a stage is one version of the incident. A new stage begins
+   where a generation opens or resolves, so a batch of faults alone is one version.
+3. Each stage is compared with the one before, and what a reader cares about becomes notices.
+
+Order: signals of one boot are ordered by their sequence number. Signals of different boots, and
+signals without an order, are taken as they arrive: clocks decide nothing. A late fault of an
+earlier boot therefore pages; missing a fault would be worse.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from reflexarc.events.incident import Incident
+from reflexarc.events.notice import Notice
+from reflexarc.events.signal import Signal
+from reflexarc.incidents.growth import effect_of, take
+from reflexarc.incidents.limits import bounded
+from reflexarc.incidents.model import Change, Routing
+from reflexarc.incidents.telling import tell
+
+
+def event_of(signal: Signal) -> str:
+    """Return the ledger id of a signal; all that one message says of one thing share it."""
+    return f"{signal.id}|{signal.entity.fingerprint}"
+
+
+def in_order(signals: Sequence[Signal]) -> tuple[Signal, ...]:
+    """Return the signals as their sources spoke, whatever the order in which they came.
+
+    Boots go by the first thing seen of each, inside a boot the sequence number decides, and what
+    one message says keeps its order (sorting is stable).
+    """
+    began: dict[str, datetime] = {}
+    for signal in signals:
+        if signal.order:
+            seen = began.get(signal.order.boot_id, signal.hops.observed_at)
+            began[signal.order.boot_id] = min(seen, signal.hops.observed_at)
+
+    def place(signal: Signal) -> tuple[datetime, str, int, str]:
+        order = signal.order
+        if order is None:
+            return signal.hops.observed_at, "", 0, signal.id
+        return began[order.boot_id], order.boot_id, order.seq, signal.id
+
+    return tuple(sorted(signals, key=place))
+
+
+def decide(
+    incident: Incident | None, signals: Sequence[Signal], routing: Routing, now: datetime
+) -> Change:
+    """Return the change that signals about one thing, in order and at least one, make to it."""
+    expected = incident.version if incident else 0
+    stages: list[Incident] = []
+    notices: list[Notice] = []
+    current = before = incident
+
+    def close(stage: Incident) -> Incident:
+        numbered = stage.model_copy(update={"version": expected + len(stages) + 1})
+        told, owed = tell(before, numbered, routing, now)
+        stages.append(told)
+        notices.extend(owed)
+        return told
+
+    for raw in signals:
+        signal = bounded(raw)
+        effect = effect_of(current, signal)
+        if effect in {"opens", "resolves"} and current is not before and current is not None:
+            current = before = close(current)
+        current = take(effect, current, signal, now)
+    if current is None or current is incident:
+        raise ValueError("there is nothing to decide without signals")
+    final = close(current)
+    return Change(
+        incident=final,
+        expected_version=expected,
+        notices=_worth_sending(notices, {incident.generation if incident else 0, final.generation}),
+        events=tuple(dict.fromkeys(event_of(signal) for signal in signals)),
+    )
+
+
+def _worth_sending(notices: Sequence[Notice], generations: set[int]) -> tuple[Notice, ...]:
+    """Drop what generations owe that began and ended inside the batch, but for the last one.
+
+    So a message that flaps a thousand times owes a bounded number of rows.
+    """
+    return tuple(notice for notice in notices if notice.incident.generation in generations)

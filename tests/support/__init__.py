@@ -1,0 +1,1 @@
+"""Builders and small programs that tests share."""
