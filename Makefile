@@ -71,5 +71,31 @@ schemas-check: $(VENV)/ready
 
 ## ---- infrastructure ----
 
+layers: $(VENV)/ready | $(UV) ## Build the Lambda layers and their local twins from uv.lock
+	@$(BIN)/python -m infra.layers --uv $(UV)
+
+synth: $(VENV)/ready ## Write infra/template.yaml from the CDK app
+	$(BIN)/python -m infra.synth
+
+# The committed template is what people deploy, so it must be what the app says.
+synth-check: $(VENV)/ready
+	@$(BIN)/python -m infra.synth build/synth/template.yaml
+	@diff -u infra/template.yaml build/synth/template.yaml || { echo 'infra/template.yaml is stale: run `make synth`'; exit 1; }
+
+lint-infra: synth-check ## Hold the template against cfn-lint and the app against cdk-nag
+	$(BIN)/cfn-lint infra/template.yaml
+	$(BIN)/python -m infra.nag
+
+sam-check: $(VENV)/ready $(EMULATOR)/ready $(SAM)/ready layers ## Validate with the SAM CLI and `sam deploy` to the emulator
+	$(BIN)/python -m infra.sam_check
+
+# Pins anew what runs in environments of its own; commit the result.
+.PHONY: requirements
+requirements: | $(UV)
+	for name in emulator sam; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	    --custom-compile-command 'make requirements' infra/$$name-requirements.in -o infra/$$name-requirements.txt; \
+	done
+
 clean: ## Remove what was built; environments stay
 	rm -rf build/demo build/bench build/core build/deps build/deps-local .mypy_cache .ruff_cache .pytest_cache

@@ -239,8 +239,8 @@ FUNCTIONS = (
         "sends what the outbox holds to Slack and PagerDuty",
         (
             FromQueue(NOTIFY_SLACK, batch_size=10),
-            FromQueue(NOTIFY_PAGERDUTY, batch_size=1),
-            FromQueue(NOTIFY_LATER, batch_size=1, max_concurrency=10),
+            FromQueue(NOTIFY_PAGERDUTY, batch_size=10),
+            FromQueue(NOTIFY_LATER, batch_size=10, max_concurrency=10),
         ),
         timeout_s=NOTIFY_TIMEOUT_S,
         memory_mb=1024,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_events as events
@@ -14,12 +13,12 @@ from constructs import Construct
 
 from infra import catalog
 from infra.catalog import Function
+from infra.paths import ROOT
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
 from infra.stack.table import IncidentsTable
 
-ROOT = Path(__file__).resolve().parents[2]
 _NOT_DEPLOYED = ["**/__pycache__", "*.md"]
 
 
