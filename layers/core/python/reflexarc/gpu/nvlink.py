@@ -20,7 +20,7 @@ def judge(fault: FaultLine, known: catalog.Xid) -> Verdict:
     return Verdict(
         cause=f"xid/{known.code}",
         severity=_severity(rule=rule, known=known, fatal=fatal),
-        title=f"Xid {known.code}: {known.title}{_where(fault, fatal=fatal)}",
+        title=_title(fault, known, fatal=fatal),
         meaning=known.means + _reason(fault),
         action=_action(rule=rule, known=known, fatal=fatal),
         owner="oncall",
@@ -71,12 +71,14 @@ def _action(*, fatal: bool | None, rule: catalog.NvlinkRule | None, known: catal
     return f"{first} Afterwards: {catalog.bucket(rule.later)}."
 
 
-def _where(fault: FaultLine, *, fatal: bool | None) -> str:
-    word = "" if fatal is None else ", fatal" if fatal else ", nonfatal"
-    unit = "" if fault.nvlink_unit is None else f" from {fault.nvlink_unit}"
+def _title(fault: FaultLine, known: catalog.Xid, *, fatal: bool | None) -> str:
     # -1 is how the driver says that the report concerns no single link.
-    link = "" if fault.link is None or fault.link < 0 else f" on link {fault.link}"
-    return f"{unit}{link}{word}"
+    link = "" if fault.link is None or fault.link < 0 else f"link {fault.link}"
+    word = "" if fatal is None else "fatal" if fatal else "nonfatal"
+    if link and fatal and fault.code == LINK_REPORT and "LINK" in (fault.nvlink_unit or ""):
+        return f"Xid {known.code}: NVLink 5 {link} is down ({fault.nvlink_unit}, fatal)"
+    details = ", ".join(part for part in (fault.nvlink_unit, link, word) if part)
+    return f"Xid {known.code}: {known.title}" + (f" ({details})" if details else "")
 
 
 def _reason(fault: FaultLine) -> str:

@@ -17,12 +17,13 @@ def judge(fault: FaultLine) -> Verdict:
     extra = companion(fault)
     fatal = _is_fatal(fault, extra)
     title = "not in the catalogue of this version" if known is None else known.title
-    link = "" if fault.link is None else f", link {fault.link}"
-    word = "" if fatal is None else ", fatal" if fatal else ", non-fatal"
+    link = "" if fault.link is None else f"link {fault.link}"
+    word = "" if fatal is None else "fatal" if fatal else "non-fatal"
+    details = ", ".join(part for part in (link, word) if part)
     return Verdict(
         cause=f"sxid/{code}",
         severity=_severity(known=known, extra=extra, fatal=fatal),
-        title=f"SXid {code}: {title}{link}{word}",
+        title=f"SXid {code}: {title}" + (f" ({details})" if details else ""),
         meaning=_meaning(fault, known),
         action=_action(known=known, fatal=fatal),
         owner="oncall",

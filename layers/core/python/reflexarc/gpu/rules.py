@@ -14,6 +14,8 @@ from reflexarc.gpu.model import FaultLine, Verdict
 
 DEFAULT_POLICY = GpuPolicy()
 RECOVERY = 154
+DRAIN_AND_RESET = 4
+_RESETS = frozenset({"reset-gpu", "reboot", "replace"})
 NVLINK5 = range(144, 151)
 
 _NEW = (
@@ -72,7 +74,7 @@ def _xid(fault: FaultLine) -> Verdict:
         )
     if code in NVLINK5:
         return nvlink.judge(fault, known)
-    action, reset_mark = _reset_wish(fault, known.do)
+    action, reset_mark = _reset_wish(fault, known)
     link = "" if fault.link is None else f" on link {fault.link}"
     marks = (known.mark, reset_mark, _cause(fault))
     return Verdict(
@@ -155,16 +157,17 @@ def _unparsed() -> Verdict:
     )
 
 
-def _reset_wish(fault: FaultLine, usual: str) -> tuple[str, str]:
+def _reset_wish(fault: FaultLine, known: catalog.Xid) -> tuple[str, str]:
     """Return instruction and mark, after what the driver says about a reset (RST, D-RST)."""
     if fault.rst:
-        return catalog.action_text("reset-gpu"), "the driver asks for a reset now (RST: Yes)"
-    wish = catalog.recovery(4)
+        asks = "the driver asks for a reset now (RST: Yes)"
+        return (known.do if known.action in _RESETS else catalog.action_text("reset-gpu")), asks
+    wish = catalog.recovery(DRAIN_AND_RESET)
     if fault.drst and wish is not None:
         return wish.do, "the driver asks to drain, then reset (D-RST: Yes)"
     if fault.rst is False and fault.drst is False:
-        return usual, "the driver asks for no reset (RST: No, D-RST: No)"
-    return usual, ""
+        return known.do, "the driver asks for no reset (RST: No, D-RST: No)"
+    return known.do, ""
 
 
 def _cause(fault: FaultLine) -> str:
@@ -183,10 +186,8 @@ def _whose(
     name = process or fault.process
     if name is None and fault.pid is None:
         return ("whose job this was is unknown",)
-    known = " ".join(
-        part for part in (name or "", f"pid {fault.pid}" if fault.pid is not None else "") if part
-    )
-    return (f"whose job this was is unknown; the process was {known}",)
+    pid = "" if fault.pid is None else f" (pid {fault.pid})" if name else f"pid {fault.pid}"
+    return (f"whose job this was is unknown; the process was {name or ''}{pid}",)
 
 
 def _overridden(verdict: Verdict, fault: FaultLine, policy: GpuPolicy) -> Verdict:

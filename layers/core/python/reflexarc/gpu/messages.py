@@ -1,0 +1,189 @@
+"""Reads one message of the gpu-faults queue: whole, in part, or as far as possible. Pure.
+
+A fault is never swallowed. A record that does not validate is still searched for a kernel line, and
+so is a message of another version: functions are deployed before agents, and some agents are old.
+What could not be read is named, with its reason, so that it can be kept.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from reflexarc.events.delivery import Delivery
+from reflexarc.events.envelope import Envelope, Source
+from reflexarc.events.gpu_faults import Fault, GpuFaults
+from reflexarc.gpu.salvage import Salvaged, address_of, clean, faults_in
+from reflexarc.kernel.errors import Rejected
+
+NAME = "gpu_faults"
+VERSION = "1"
+# A message is cut at 440 KiB by its sender; beyond 448 KiB it would have gone through S3.
+BODY_MAX = 448 * 1024
+_PROBLEMS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What must not get lost although it could not be read, and why not."""
+
+    body: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a message says, however much of it could be read."""
+
+    id: str
+    source: Source
+    seq: int | None
+    sent_at: datetime | None
+    reports: tuple[Salvaged, ...]
+    marks: tuple[str, ...] = ()
+    unread: Kept | None = None
+
+
+class _Header(Envelope):
+    """gpu_faults/1 without its faults."""
+
+    schema_: Literal["gpu_faults/1"] = Field(alias="schema")
+    seq: int = Field(ge=0)
+
+
+def read(delivery: Delivery) -> Batch | None:
+    """Return what a message says, or None for a canary; raises Rejected, saying why."""
+    size = len(delivery.body.encode("utf-8", "replace"))
+    if size > BODY_MAX:
+        raise Rejected(
+            f"the body has {size:,} bytes; a message of this queue has at most {BODY_MAX:,}"
+        )
+    try:
+        message = GpuFaults.model_validate_json(delivery.body)
+    except (ValidationError, UnicodeError):
+        return _read_carefully(delivery)
+    return Batch(
+        id=message.id,
+        source=message.source,
+        seq=message.seq,
+        sent_at=message.sent_at,
+        reports=tuple(_report(fault) for fault in message.faults),
+    )
+
+
+def _read_carefully(delivery: Delivery) -> Batch | None:
+    document = _object(delivery.body)
+    schema = document.get("schema")
+    if not isinstance(schema, str) or not schema:
+        raise Rejected(f'the message names no schema; this queue takes "{NAME}/{VERSION}"')
+    name, _, version = schema.partition("/")
+    if name == "canary":
+        return None
+    if name != NAME:
+        shown = clean(schema[:100])
+        raise Rejected(f'unknown schema "{shown}"; this queue takes "{NAME}/{VERSION}"')
+    if version == VERSION:
+        return _read_each(document, delivery)
+    mark = (
+        f"sent in version {clean(version[:20]) or '(none)'} of the message, read as far as possible"
+    )
+    return _salvaged(document, delivery, mark)
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except json.JSONDecodeError as error:
+        at_end = not body[error.pos :].strip() or error.msg.startswith("Unterminated")
+        what = "the body was cut off" if at_end else "the body is not JSON"
+        where = f"{error.msg}, character {error.pos:,} of {len(body):,}"
+        raise Rejected(f"{what} ({where})") from error
+    except (ValueError, RecursionError) as error:
+        raise Rejected(f"the body is not JSON that can be read ({type(error).__name__})") from error
+    if not isinstance(document, dict):
+        raise Rejected(f"the body is a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def _read_each(document: dict[str, Any], delivery: Delivery) -> Batch:
+    """Read a message of our own version of which some part does not validate."""
+    records = document.get("faults")
+    if not isinstance(records, list) or not records:
+        raise Rejected("the message holds no list of faults")
+    try:
+        header = _Header.model_validate(document)
+    except ValidationError as error:
+        problem = _problems(error)
+        batch = _salvaged(
+            document, delivery, f"the message is damaged ({problem}), read as far as possible"
+        )
+        return replace(batch, unread=Kept(body=delivery.body, reason=f"damaged message: {problem}"))
+    reports: list[Salvaged] = []
+    bad: list[object] = []
+    problems: list[str] = []
+    for number, record in enumerate(records, 1):
+        try:
+            reports.append(_report(Fault.model_validate(record)))
+        except ValidationError as error:
+            bad.append(record)
+            problems.append(f"fault {number} of {len(records)}: {_problems(error)}")
+            reports += faults_in(record, ("the record is damaged, read as far as possible",))
+    if not reports:
+        raise Rejected(_first(problems))
+    batch = Batch(
+        id=header.id,
+        source=header.source,
+        seq=header.seq,
+        sent_at=header.sent_at,
+        reports=tuple(reports),
+    )
+    rest = json.dumps({**document, "faults": bad})
+    return replace(batch, unread=Kept(body=rest, reason=_first(problems)))
+
+
+def _salvaged(document: dict[str, Any], delivery: Delivery, mark: str) -> Batch:
+    address = address_of(document, delivery.message_id)
+    if address is None:
+        raise Rejected(f"{mark}: it names no node")
+    reports = faults_in(document)
+    if not reports:
+        raise Rejected(f"{mark}: nothing in it reads as a fault")
+    return Batch(
+        id=address.id,
+        source=address.source,
+        seq=address.seq,
+        sent_at=address.sent_at,
+        reports=reports,
+        marks=(mark,),
+    )
+
+
+def _report(fault: Fault) -> Salvaged:
+    return Salvaged(
+        line=fault.line,
+        observed_at=fault.observed_at,
+        last_at=fault.last_at,
+        count=fault.count,
+        gpu_uuid=fault.gpu_uuid,
+        process=fault.process,
+        job=fault.job,
+    )
+
+
+def _problems(error: ValidationError) -> str:
+    """Return in words what does not validate, and where."""
+    return _first(
+        [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    )
+
+
+def _first(problems: Sequence[str]) -> str:
+    more = len(problems) - _PROBLEMS_SHOWN
+    shown = "; ".join(problems[:_PROBLEMS_SHOWN])
+    return clean(f"{shown}; and {more} more" if more > 0 else shown)
