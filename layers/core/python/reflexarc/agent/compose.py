@@ -1,0 +1,160 @@
+"""Builds an agent from its settings: the one place that knows every part."""
+
+import importlib.metadata
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reflexarc.adapters.sqs.agent_queue import AgentQueue, connect
+from reflexarc.agent.counters import Counters
+from reflexarc.agent.courier import Courier, Emit
+from reflexarc.agent.intake import Intake
+from reflexarc.agent.log import AgentLog
+from reflexarc.agent.ports import LineSource, Queue
+from reflexarc.agent.reader import INBOX_MAX, Inbox, Reader
+from reflexarc.agent.service import Agent
+from reflexarc.agent.settings import AgentSettings
+from reflexarc.agent.sources.file import FileSource
+from reflexarc.agent.sources.kernel import KernelSource
+from reflexarc.agent.sources.stdin import StreamSource
+from reflexarc.agent.spool import MEBIBYTE, LaneName, Spool
+from reflexarc.events.envelope import Source
+from reflexarc.kernel.clock import system_clock
+from reflexarc.kernel.errors import ReflexError, Rejected
+from reflexarc.kernel.ids import new_ulid
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class DryQueue:
+    """Fills Queue by telling what would be sent."""
+
+    lane: LaneName
+    emit: Emit
+
+    def send(self, entries: Sequence[tuple[str, str]]) -> Mapping[str, ReflexError]:
+        """Tell each message."""
+        for _, body in entries:
+            self.emit("would_send", {"lane": self.lane, "message": json.loads(body)})
+        return {}
+
+
+def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
+    """Return an agent that is ready to run; raises Rejected when it cannot be built."""
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * MEBIBYTE)
+    if damaged := spool.open():
+        log.warning("a torn record at the end of the spool was skipped", bytes=damaged)
+    counters = Counters()
+    source = Source(node=settings.node, agent=_version(), boot_id=_boot_id())
+    intake = Intake(
+        source=source,
+        spool=spool,
+        counters=counters,
+        clock=system_clock,
+        monotonic=time.monotonic,
+        mint_id=new_ulid,
+        log=log,
+        emit=emit,
+        allow_userspace=settings.allow_userspace_kmsg,
+    )
+    intake.restore()
+    inbox = Inbox(maxsize=INBOX_MAX)
+    return Agent(
+        readers=[
+            Reader(source=each, inbox=inbox, log=log, give_up=settings.once)
+            for each in _sources(settings, source.boot_id, intake)
+        ],
+        inbox=inbox,
+        intake=intake,
+        couriers=_couriers(settings, spool, counters, emit, log),
+        spool=spool,
+        log=log,
+        heartbeat_s=settings.heartbeat_s,
+        drain_s=settings.drain_s,
+    )
+
+
+def _couriers(
+    settings: AgentSettings, spool: Spool, counters: Counters, emit: Emit, log: AgentLog
+) -> list[Courier]:
+    queues = _queues(settings, emit)
+    parts: dict[str, Any] = {
+        "spool": spool,
+        "counters": counters,
+        "clock": system_clock,
+        "chance": random.random,
+        "log": log,
+        "emit": emit,
+    }
+    faults = Courier(lane="faults", queue=queues["faults"], **parts)
+    return [faults, Courier(lane="readings", queue=queues["readings"], after=faults, **parts)]
+
+
+def _queues(settings: AgentSettings, emit: Emit) -> dict[LaneName, Queue]:
+    if settings.dry_run:
+        return {"faults": DryQueue("faults", emit), "readings": DryQueue("readings", emit)}
+    faults = _client(settings, settings.faults_queue_url)
+    readings = _client(settings, settings.readings_queue_url)
+    if faults.meta.region_name == readings.meta.region_name:
+        # One pool of connections: the heartbeats keep open the one that the next fault takes.
+        readings = faults
+    return {
+        "faults": AgentQueue(faults, settings.faults_queue_url),
+        "readings": AgentQueue(readings, settings.readings_queue_url),
+    }
+
+
+def _client(settings: AgentSettings, url: str) -> "SQSClient":
+    return connect(url, region=settings.region, endpoint_url=settings.endpoint_url)
+
+
+def _sources(settings: AgentSettings, boot_id: str, intake: Intake) -> list[LineSource]:
+    try:
+        return [_source(each, settings, boot_id, intake) for each in settings.sources]
+    except OSError as error:
+        raise Rejected(f"cannot read a source: {error}") from error
+
+
+def _source(name: str, settings: AgentSettings, boot_id: str, intake: Intake) -> LineSource:
+    follow = not settings.once
+    start = settings.start_at
+    if name == "kmsg":
+        return KernelSource(
+            boot_id=boot_id,
+            clock=system_clock,
+            start=start,
+            cursor=intake.cursors.get(KernelSource.name),
+            follow=follow,
+        )
+    if name == "stdin":
+        return StreamSource(clock=system_clock)
+    path = Path(name.removeprefix("file:")).absolute()
+    return FileSource(
+        path,
+        clock=system_clock,
+        start=start,
+        cursor=intake.cursors.get(f"file:{path}"),
+        follow=follow,
+    )
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("reflexarc")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

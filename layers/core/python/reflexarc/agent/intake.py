@@ -1,0 +1,179 @@
+"""From lines to messages: recognise, collapse, pack, and keep before anything is sent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reflexarc.agent.collapse import Collapser
+from reflexarc.agent.counters import Counters
+from reflexarc.agent.courier import Emit
+from reflexarc.agent.lines import Chunk, Cursor, Line
+from reflexarc.agent.log import AgentLog
+from reflexarc.agent.packing import Packed, pack_faults, pack_heartbeat
+from reflexarc.agent.recognise import Recogniser
+from reflexarc.agent.spool import Spool
+from reflexarc.events.envelope import Source
+from reflexarc.events.gpu_faults import Fault
+from reflexarc.events.gpu_readings import Heartbeat
+from reflexarc.kernel.clock import Clock
+
+# How often what is only counted or skipped reaches the disk. A restart reads again what came after,
+# so this bounds work, and what is lost where the source has forgotten it by then.
+COUNTS_SECONDS = 1.0
+POSITION_SECONDS = 30.0
+_SAMPLE_MAX = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Intake:
+    """Owned by one thread. The state on the disk is always that of a whole chunk of lines."""
+
+    source: Source
+    spool: Spool
+    counters: Counters
+    clock: Clock
+    monotonic: Callable[[], float]
+    mint_id: Callable[[datetime], str]
+    log: AgentLog
+    emit: Emit
+    allow_userspace: bool = False
+    collapser: Collapser = field(default_factory=Collapser)
+    started_at: datetime = field(init=False)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    _recognisers: dict[str, Recogniser] = field(default_factory=dict)
+    _seq: dict[str, int] = field(default_factory=lambda: {"faults": 0, "readings": 0})
+    _unkept_counts: bool = False
+    _unkept_position: bool = False
+    _kept_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.started_at = self.clock()
+
+    def restore(self) -> None:
+        """Go on where an earlier process stopped: numbers, positions, counted repeats."""
+        faults, readings = self.spool.state("faults"), self.spool.state("readings")
+        self.cursors = dict(faults.get("cursors", {}))
+        self._take_over_seq("readings", readings)
+        pending = faults.get("pending", ())
+        if faults.get("boot", self.source.boot_id) != self.source.boot_id:
+            self._leave_for_boot(faults, pending)
+            return
+        self._take_over_seq("faults", faults)
+        self.collapser.restore(pending, self.monotonic())
+
+    def accept(self, chunk: Chunk) -> None:
+        """Take in what a source read; new faults are ready to be sent when this returns."""
+        now = self.monotonic()
+        recogniser = self._recognisers.setdefault(chunk.source, Recogniser())
+        leaving: list[Fault] = []
+        for line in chunk.lines:
+            leaving += self._line(recogniser, line, now)
+        self.counters.lines += len(chunk.lines)
+        if chunk.kernel_lost:
+            self.counters.kernel_lost += chunk.kernel_lost
+            self.log.warning(
+                "the kernel overwrote records before they were read", records=chunk.kernel_lost
+            )
+        self.cursors[chunk.source] = chunk.cursor
+        self._unkept_position = True
+        self._leave(leaving)
+
+    def tick(self) -> None:
+        """Let repeats go whose window has ended, and keep counts and positions now and then."""
+        now = self.monotonic()
+        if leaving := self.collapser.due(now):
+            self._leave(leaving)
+        since = now - self._kept_at
+        if (self._unkept_counts and since >= COUNTS_SECONDS) or (
+            self._unkept_position and since >= POSITION_SECONDS
+        ):
+            self._keep([])
+
+    def heartbeat(self, *, farewell: bool = False) -> None:
+        """Say that the node is alive, or that silence from here on is planned."""
+        spool = self.spool.report()
+        heartbeat = Heartbeat(
+            started_at=self.started_at,
+            counters=self.counters.published(spool),
+            spool_bytes=spool.bytes,
+            spool_oldest_at=spool.oldest_at,
+            farewell=farewell,
+            unparsed_sample=self.counters.unparsed_sample,
+        )
+        packed = pack_heartbeat(heartbeat, self.source, self._mint("readings"))
+        state = {"boot": self.source.boot_id, "seq": self._seq["readings"]}
+        self.spool.put("readings", [packed], state)
+        self.emit("heartbeat", {"id": packed.id, "farewell": farewell})
+
+    def finish(self) -> None:
+        """Let all counted repeats go: nobody will be here when their window ends."""
+        self._leave(self.collapser.drain())
+        self._keep([])
+
+    def _line(self, recogniser: Recogniser, line: Line, now: float) -> list[Fault]:
+        sighting = recogniser.see(line.text)
+        if sighting is None:
+            return []
+        if not line.from_kernel and not self.allow_userspace:
+            self.counters.spoofed += 1
+            self.log.warning("a program wrote a fault to the kernel's log; ignored", line=line.text)
+            return []
+        if sighting.suspicious:
+            self.counters.unparsed += 1
+            self.counters.unparsed_sample = sighting.text[:_SAMPLE_MAX]
+        self.counters.faults += 1
+        seen = Line(text=sighting.text, at=line.at, kernel_seq=line.kernel_seq)
+        leaving = self.collapser.observe(sighting.key, seen, now)
+        if not leaving:
+            self.counters.collapsed += 1
+            self._unkept_counts = True
+        return leaving
+
+    def _leave(self, faults: Sequence[Fault]) -> None:
+        if not faults:
+            return
+        self._keep(pack_faults(faults, self.source, self._mint("faults")))
+        for fault in faults:
+            self.emit("fault", fault.model_dump(mode="json", exclude_none=True))
+
+    def _keep(self, messages: Sequence[Packed]) -> None:
+        self.spool.put("faults", messages, self._state())
+        self._unkept_counts = self._unkept_position = False
+        self._kept_at = self.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "boot": self.source.boot_id,
+            "seq": self._seq["faults"],
+            "cursors": dict(self.cursors),
+            "pending": self.collapser.snapshot(),
+        }
+
+    def _mint(self, lane: str) -> Callable[[], tuple[str, int]]:
+        def mint() -> tuple[str, int]:
+            self._seq[lane] += 1
+            return self.mint_id(self.clock()), self._seq[lane]
+
+        return mint
+
+    def _take_over_seq(self, lane: str, state: Any) -> None:
+        if state.get("boot") == self.source.boot_id:
+            self._seq[lane] = int(state["seq"])
+        elif self.spool.report().trouble:
+            # Nothing was remembered: milliseconds since the boot are above any earlier number.
+            self._seq[lane] = int(self.monotonic() * 1000)
+
+    def _leave_for_boot(self, state: Any, pending: Any) -> None:
+        """Send what an agent counted before the node rebooted, as of that boot."""
+        earlier = Collapser()
+        earlier.restore(pending, self.monotonic())
+        seq = int(state["seq"])
+
+        def mint() -> tuple[str, int]:
+            nonlocal seq
+            seq += 1
+            return self.mint_id(self.clock()), seq
+
+        source = self.source.model_copy(update={"boot_id": str(state["boot"])})
+        self._keep(pack_faults(earlier.drain(), source, mint))

@@ -1,0 +1,1 @@
+"""Where lines come from: the kernel's log, a file that is followed, standard input."""
