@@ -15,12 +15,16 @@ from reflexarc.notify import wording
 from reflexarc.notify.hostile_text import code, code_block, mrkdwn, one_line
 
 EVENT_TYPE = "reflexarc_incident"
-TITLE, PLACE, NAME = 80, 60, 80
+# A header holds both of the first two beside its sign and "Resolved: ".
+TITLE, PLACE, NAME = 75, 58, 80
 ACTION, MEANING, MARKS, EVIDENCE = 600, 400, 300, 800
 CAUSES_SHOWN, LABELS_SHOWN, LINES_SHOWN = 5, 5, 2
 # The date token takes Unix seconds; stay within what every client formats.
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+
+# Plain text knows no escapes: brackets that merely look alike cannot open a mention.
+_LOOKALIKES = str.maketrans("<>", "‹›")
 
 Block = dict[str, Any]
 
@@ -71,7 +75,8 @@ def plain(notice: Notice, latency_ms: int | None) -> dict[str, Any]:
 def _header(incident: Incident) -> str:
     state = "Resolved: " if incident.state == "resolved" else ""
     title = one_line(incident.title, TITLE)
-    return f"{wording.sign(incident)} {state}{title} · {one_line(wording.place(incident), PLACE)}"
+    name = f"{title} · {one_line(wording.place(incident), PLACE)}".translate(_LOOKALIKES)
+    return f"{wording.sign(incident)} {state}{name}"
 
 
 def _summary(incident: Incident) -> str:

@@ -1,0 +1,67 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from reflexarc.events.gpu_faults import Job
+from reflexarc.events.signal import Entity
+from reflexarc.notify import wording
+from tests.support.notices import NOW, at, incident
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [
+        (0, "0 ms"),
+        (84.4, "84 ms"),
+        (3_210, "3.2 s"),
+        (65_000, "1 min 5 s"),
+        (7_380_000, "2 h 3 min"),
+        (90_000_000, "1 d 1 h"),
+    ],
+)
+def test_durations_read_in_the_two_units_that_matter(milliseconds: float, words: str) -> None:
+    assert wording.duration(milliseconds) == words
+
+
+def test_a_span_is_never_negative() -> None:
+    assert wording.span(at(5), NOW) == "0 ms"
+
+
+def test_the_first_hours_of_the_calendar_are_still_printed() -> None:
+    broken = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))
+
+    assert wording.utc(broken) == "0001-01-01 00:00:00+05:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, ""),
+        (7_380.0, "the node's clock is 2 h 3 min ahead: times shown are ours"),
+        (-90.0, "the node's clock is 1 min 30 s behind: times shown are ours"),
+        (float("nan"), "the node's clock makes no sense: times shown are ours"),
+    ],
+)
+def test_a_clock_that_is_off_is_told(seconds: float, words: str) -> None:
+    assert wording.skew(incident(clock_skew_s=seconds)) == words
+
+
+def test_the_owner_of_the_job_acts_on_a_fault_of_the_job() -> None:
+    job = Job(owner="alice")
+
+    assert wording.who_acts(incident(owner="oncall", job=job)) == "on-call"
+    assert wording.who_acts(incident(owner="job", job=job)) == "the job's owner (alice)"
+    assert wording.who_acts(incident(owner="job")) == "the job's owner"
+
+
+def test_absurd_counts_stay_short() -> None:
+    assert wording.times(800_000) == "800,000 times"
+    assert wording.times(10**4_000) == "over 1,000,000,000,000 times"
+    assert wording.times(1) == "once"
+
+
+def test_things_are_named_as_people_name_them() -> None:
+    fabric = incident(entity=Entity(kind="fabric", device="rack-3"))
+
+    assert wording.place(incident()) == "GPU 0000:01:00 on node-7"
+    assert wording.place(fabric) == "NVLink fabric rack-3"
