@@ -1,6 +1,7 @@
 """What a change of an incident is, and where alerts go."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,6 +32,7 @@ class Change:
     expected_version: int
     notices: tuple[Notice, ...]
     events: tuple[str, ...]
+    decided_at: datetime
 
 
 class Match(BaseModel):

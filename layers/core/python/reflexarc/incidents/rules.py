@@ -79,6 +79,7 @@ def decide(
         expected_version=expected,
         notices=_worth_sending(notices, {incident.generation if incident else 0, final.generation}),
         events=tuple(dict.fromkeys(event_of(signal) for signal in signals)),
+        decided_at=now,
     )
 
 

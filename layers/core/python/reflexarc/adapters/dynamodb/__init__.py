@@ -1,1 +1,1 @@
-"""Ports filled by the incidents table; the layout of its rows is in `rows`."""
+"""Ports filled by the incidents table; `rows` holds the layout, `errors` what may go wrong."""

@@ -1,0 +1,38 @@
+"""Delivery attempts as the timeline rows hold them."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reflexarc.events.signal import Hops
+from reflexarc.kernel.errors import Unavailable
+from reflexarc.notify.model import Attempt
+
+DETAIL_MAX = 1_000  # a vendor's answer may be a page of HTML
+
+
+def attempt_document(attempt: Attempt) -> str:
+    """Return an attempt as JSON."""
+    return json.dumps(
+        {
+            "channel": attempt.channel,
+            "action": attempt.action,
+            "outcome": attempt.outcome,
+            "detail": attempt.detail[:DETAIL_MAX],
+            "at": attempt.at.isoformat(),
+            "latency_ms": attempt.latency_ms,
+            "hops": attempt.hops.model_dump(mode="json") if attempt.hops else None,
+        }
+    )
+
+
+def attempt_of(row: Mapping[str, Any]) -> Attempt:
+    """Return the attempt of a timeline row; raises Unavailable where it cannot be read."""
+    try:
+        values = json.loads(row["doc"]["S"])
+        hops = values.pop("hops")
+        at = datetime.fromisoformat(values.pop("at"))
+        return Attempt(**values, at=at, hops=Hops.model_validate(hops) if hops else None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error}") from error

@@ -1,0 +1,17 @@
+"""What SQS refuses, in our terms: no botocore error leaves the adapters of the functions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reflexarc.kernel.errors import Unavailable
+
+
+@contextmanager
+def queue_errors(doing: str) -> Iterator[None]:
+    """Raise whatever botocore raises inside as Unavailable."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise Unavailable(f"SQS failed while {doing}: {error}") from error
