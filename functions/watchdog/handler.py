@@ -1,4 +1,4 @@
-"""A tick a minute in, wake-ups for what a crash left behind and canaries that keep the path warm out."""
+"""A tick a minute in; wake-ups for what was left waiting, and canaries for warmth, out."""
 
 from typing import Any
 

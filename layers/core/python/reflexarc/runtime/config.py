@@ -1,0 +1,117 @@
+"""The configuration document: one model composed of each slice's part, pinned an invocation.
+
+The document lives in the incidents table (docs/adr/004). A document that does not validate is never
+used: the last good one stays in force, or the built-in default where there is none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from reflexarc.gpu.config import GpuPolicy
+from reflexarc.incidents.config import IncidentsConfig, default_routing
+from reflexarc.incidents.model import Routing
+from reflexarc.kernel.clock import Clock
+from reflexarc.kernel.errors import Rejected, Unavailable
+
+KEPT_FOR = timedelta(seconds=10)
+
+
+class Configuration(BaseModel):
+    """reflexarc.yaml: overrides of the GPU policy, channels, and routes to them.
+
+    Without `incidents` the built-in routing holds: critical to Slack and PagerDuty, warning to
+    Slack, info recorded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpu: GpuPolicy = GpuPolicy()
+    incidents: IncidentsConfig | None = None
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Self:
+        if self.incidents is not None:
+            self.incidents.routing()
+        return self
+
+    def routing(self, slack_channel: str) -> Routing:
+        """Return the stated routing, or the built-in one to this Slack channel."""
+        return (
+            default_routing(slack_channel) if self.incidents is None else self.incidents.routing()
+        )
+
+
+def parse(document: str) -> Configuration:
+    """Read a JSON document; raises Rejected with every problem and where it is."""
+    try:
+        return Configuration.model_validate_json(document)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'document'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise Rejected(problems) from error
+
+
+class Documents(Protocol):
+    """Where the versions of the document are kept."""
+
+    def live(self) -> tuple[int, str] | None:
+        """Return the version and text of the live document, None where none was pushed."""
+
+    def version(self, number: int) -> str | None:
+        """Return the text of one version, None where there is no such version."""
+
+
+# A new environment that meets a bad live document looks back this far for a good one.
+LOOK_BACK = 5
+
+
+@dataclass(slots=True)
+class PinnedConfiguration:
+    """The configuration in force, read again at most every 10 s.
+
+    `problem` is told, once a version, why a live document is not used.
+    """
+
+    documents: Documents
+    clock: Clock
+    problem: Callable[[int, str], None]
+    _current: Configuration = field(default_factory=Configuration)
+    _version: int = 0
+    _good: int = 0
+    _read_at: datetime | None = None
+
+    def current(self) -> Configuration:
+        """Return the last good document; a read that fails changes nothing."""
+        now = self.clock()
+        if self._read_at is None or now - self._read_at >= KEPT_FOR:
+            self._read_at = now
+            try:
+                self._refresh()
+            except Unavailable as error:
+                self.problem(self._version, f"not read, the last good one stays: {error}")
+        return self._current
+
+    def _refresh(self) -> None:
+        version, text = self.documents.live() or (0, "{}")
+        if version == self._version:
+            return
+        if not self._use(version, text) and self._good == 0:
+            older = range(version - 1, max(0, version - 1 - LOOK_BACK), -1)
+            texts = ((number, self.documents.version(number)) for number in older)
+            any(self._use(number, text) for number, text in texts if text is not None)
+        self._version = version
+
+    def _use(self, version: int, text: str) -> bool:
+        try:
+            self._current = parse(text)
+        except Rejected as error:
+            self.problem(version, f"refused, the last good one stays: {error}")
+            return False
+        self._good = version
+        return True

@@ -1,0 +1,76 @@
+"""Wiring for people at a terminal: finds a deployed stack and opens its table."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
+from reflexarc.kernel.clock import system_clock
+from reflexarc.kernel.errors import Rejected, Unavailable
+from reflexarc.runtime.config import parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+__all__ = ["Deployment", "Dossier", "find"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployed stack, as an operator sees it."""
+
+    incidents: IncidentList
+    documents: ConfigDocument
+
+    def push(self, text: str) -> int:
+        """Make a JSON document the live configuration; return its version.
+
+        Raises Rejected, with every problem, for a document that the functions would refuse.
+        """
+        parse(text)
+        live = self.documents.live()
+        return self.documents.push(text, live[0] if live else 0, self.now())
+
+    def rollback(self, version: int) -> int:
+        """Push an earlier version again; return the new version's number."""
+        text = self.documents.version(version)
+        if text is None:
+            raise Rejected(f"there is no version {version} of the configuration")
+        return self.push(text)
+
+    def now(self) -> datetime:
+        """Return the current instant."""
+        return system_clock()
+
+
+def find(stack: str, endpoint: str | None) -> Deployment:
+    """Open a stack by its name; raises Unavailable with what to do."""
+    try:
+        session = boto3.Session()
+        cloudformation = session.client("cloudformation", endpoint_url=endpoint)
+        table = _table_of(cloudformation, stack)
+        dynamodb = session.client("dynamodb", endpoint_url=endpoint)
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable(_advice(stack, error)) from error
+    return Deployment(IncidentList(dynamodb, table), ConfigDocument(dynamodb, table))
+
+
+def _table_of(cloudformation: "CloudFormationClient", stack: str) -> str:
+    outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
+    for output in outputs:
+        if output.get("OutputKey") == "IncidentsTableName":
+            return output["OutputValue"]
+    raise Unavailable(f"stack {stack} has no output IncidentsTableName: is it reflexarc's?")
+
+
+def _advice(stack: str, error: BotoCoreError | ClientError) -> str:
+    if isinstance(error, ClientError) and "does not exist" in error.response["Error"]["Message"]:
+        return f"there is no stack named {stack} here: name yours with --stack, or deploy it first"
+    return (
+        f"stack {stack} cannot be read: {error} (credentials come from the AWS profile or "
+        "environment, the region from AWS_REGION; --endpoint names an emulator)"
+    )

@@ -1,0 +1,145 @@
+"""The composition root of the functions: builds each service once an execution environment.
+
+Adapters that only one function needs are imported where they are built, so that the page path
+(gpu_alert) imports nothing that it does not use.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
+from reflexarc.adapters.sqs.dead_letters import SqsDeadLetters
+from reflexarc.adapters.sqs.wake_ups import SqsWakeUps
+from reflexarc.gpu.service import FaultService
+from reflexarc.incidents.service import IncidentService
+from reflexarc.kernel.clock import system_clock
+from reflexarc.runtime import clients
+from reflexarc.runtime.config import PinnedConfiguration
+from reflexarc.runtime.observability import count, logger
+from reflexarc.runtime.settings import (
+    GpuAlertSettings,
+    IncidentSettings,
+    NotifySettings,
+    WakingSettings,
+    WatchdogSettings,
+)
+
+if TYPE_CHECKING:
+    from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
+    from reflexarc.incidents.intake import SignalIntake
+    from reflexarc.notify.service import DeliveryService
+    from reflexarc.notify.sweep import SweepService
+
+
+@cache
+def fault_service() -> FaultService:
+    """Build what gpu_alert calls."""
+    from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415 - module docstring
+
+    settings = GpuAlertSettings.load()
+    configuration = _configuration(settings.incidents_table)
+    return FaultService(
+        incidents=_incidents(settings, configuration),
+        dead_letters=_dead_letters(settings.rejected_queue_url),
+        senders=DynamoSenders(clients.dynamodb(), settings.incidents_table),
+        policy=lambda: configuration.current().gpu,
+        clock=system_clock,
+    )
+
+
+@cache
+def signal_intake() -> "SignalIntake":
+    """Build what incident calls."""
+    from reflexarc.incidents.intake import SignalIntake  # noqa: PLC0415 - module docstring
+
+    settings = IncidentSettings.load()
+    return SignalIntake(
+        incidents=_incidents(settings, _configuration(settings.incidents_table)),
+        dead_letters=_dead_letters(settings.rejected_queue_url),
+        clock=system_clock,
+    )
+
+
+@cache
+def delivery_service() -> "DeliveryService":
+    """Build what notify calls."""
+    from reflexarc.adapters.sqs.re_wakes import SqsReWakes  # noqa: PLC0415 - module docstring
+    from reflexarc.adapters.sqs.undeliverable import SqsUndeliverable  # noqa: PLC0415
+    from reflexarc.kernel.ids import new_ulid  # noqa: PLC0415
+    from reflexarc.notify.service import DeliveryService  # noqa: PLC0415
+    from reflexarc.runtime.journal import CloudWatchJournal  # noqa: PLC0415
+    from reflexarc.runtime.senders import senders  # noqa: PLC0415
+
+    settings = NotifySettings.load()
+    dead_letters = _dead_letters(settings.rejected_queue_url)
+    return DeliveryService(
+        outbox=_outbox(settings.incidents_table),
+        senders=senders(settings),
+        re_wakes=SqsReWakes(clients.sqs(), settings.notify_later_queue_url),
+        undeliverable=SqsUndeliverable(dead_letters),
+        dead_letters=dead_letters,
+        journal=CloudWatchJournal(),
+        clock=system_clock,
+        new_owner=lambda: new_ulid(system_clock()),
+    )
+
+
+@cache
+def sweep_service() -> "SweepService":
+    """Build what watchdog calls."""
+    from reflexarc.adapters.sqs.canaries import SqsCanaries  # noqa: PLC0415 - module docstring
+    from reflexarc.notify.sweep import SweepService  # noqa: PLC0415
+
+    settings = WatchdogSettings.load()
+    queues = (
+        settings.gpu_faults_queue_url,
+        settings.notify_slack_queue_url,
+        settings.notify_pagerduty_queue_url,
+    )
+    return SweepService(
+        outbox=_outbox(settings.incidents_table),
+        wake_ups=_wake_ups(settings),
+        canaries=SqsCanaries(clients.sqs(), queues),
+        clock=system_clock,
+    )
+
+
+def _incidents(settings: GpuAlertSettings, configuration: PinnedConfiguration) -> IncidentService:
+    return IncidentService(
+        book=DynamoIncidentBook(clients.dynamodb(), settings.incidents_table),
+        wake_ups=_wake_ups(settings),
+        routing=lambda: configuration.current().routing(settings.slack_channel),
+        clock=system_clock,
+    )
+
+
+def _wake_ups(settings: WakingSettings) -> SqsWakeUps:
+    return SqsWakeUps(
+        clients.sqs(),
+        {
+            "slack": settings.notify_slack_queue_url,
+            "pagerduty": settings.notify_pagerduty_queue_url,
+        },
+    )
+
+
+def _dead_letters(queue: str) -> SqsDeadLetters:
+    return SqsDeadLetters(clients.sqs(), queue, system_clock)
+
+
+def _outbox(table: str) -> "DynamoOutbox":
+    from reflexarc.adapters.dynamodb.outbox import DynamoOutbox  # noqa: PLC0415 - module docstring
+
+    return DynamoOutbox(clients.dynamodb(), table)
+
+
+def _configuration(table: str) -> PinnedConfiguration:
+    return PinnedConfiguration(
+        ConfigDocument(clients.dynamodb(), table), system_clock, _configuration_problem
+    )
+
+
+def _configuration_problem(version: int, reason: str) -> None:
+    logger().error("configuration problem", version=version, reason=reason)
+    count("ConfigRejected")

@@ -1,0 +1,188 @@
+"""The four handlers over real adapters on an AWS in memory, fed with Lambda's own envelopes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from functions.gpu_alert.handler import handler as gpu_alert
+from functions.incident.handler import handler as incident
+from functions.notify.handler import handler as notify
+from functions.watchdog.handler import handler as watchdog
+from reflexarc.adapters.dynamodb.incident_list import IncidentList
+from reflexarc.runtime import clients, observability, wiring
+from samples.standins.server import ROUTING_KEY, TOKEN
+from tests.functions import environment
+from tests.support.aws import REGION, TABLE, aws, incidents_table, queue
+from tests.support.standins import running
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+ENVELOPES = Path(__file__).parents[2] / "events" / "lambda"
+CACHES = (
+    wiring.fault_service,
+    wiring.signal_intake,
+    wiring.delivery_service,
+    wiring.sweep_service,
+    clients._session,
+    clients._client,
+    observability.logger,
+    observability.metrics,
+)
+QUEUES = {
+    "GPU_FAULTS_QUEUE_URL": "gpu-faults",
+    "REJECTED_QUEUE_URL": "dlq",
+    "NOTIFY_SLACK_QUEUE_URL": "notify-slack.fifo",
+    "NOTIFY_PAGERDUTY_QUEUE_URL": "notify-pagerduty.fifo",
+    "NOTIFY_LATER_QUEUE_URL": "notify-later",
+}
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What a test looks at: the queues, the incidents, the environment's patcher."""
+
+    sqs: "SQSClient"
+    urls: dict[str, str]
+    patch: pytest.MonkeyPatch
+
+    def waiting(self, name: str) -> list[dict[str, Any]]:
+        got = self.sqs.receive_message(QueueUrl=self.urls[name], MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in got.get("Messages", [])]
+
+    def incidents(self) -> IncidentList:
+        return IncidentList(boto3.client("dynamodb", region_name=REGION), TABLE)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with aws(), pytest.MonkeyPatch.context() as patch:
+        for cached in CACHES:
+            cached.cache_clear()
+        for name, value in {**environment.NOTIFY, **environment.GPU_ALERT}.items():
+            if not name.startswith("AWS_"):
+                patch.setenv(name, value)
+        incidents_table()
+        sqs = boto3.client("sqs", region_name=REGION)
+        urls = {name: queue(sqs, f"reflexarc-{suffix}") for name, suffix in QUEUES.items()}
+        for name, url in urls.items():
+            patch.setenv(name, url)
+        patch.setenv("INCIDENTS_TABLE", TABLE)
+        yield Cloud(sqs, urls, patch)
+        for cached in CACHES:
+            cached.cache_clear()
+
+
+def envelope(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((ENVELOPES / f"{name}.json").read_text())
+    return read
+
+
+def test_a_fault_opens_one_incident_and_wakes_both_vendors(cloud: Cloud) -> None:
+    assert gpu_alert(envelope("gpu_alert-one-fault"), None) == {"batchItemFailures": []}
+
+    (opened,) = cloud.incidents().recent(10)
+    assert (opened.severity, opened.cause, opened.entity.node) == (
+        "critical",
+        "xid/79",
+        "gpu-node-7",
+    )
+    assert [body["group"] for body in cloud.waiting("NOTIFY_SLACK_QUEUE_URL")] == [
+        "slack/C0GPUALERTS"
+    ]
+    assert len(cloud.waiting("NOTIFY_PAGERDUTY_QUEUE_URL")) == 1
+
+
+def test_the_same_batch_again_changes_nothing_and_wakes_what_is_owed(cloud: Cloud) -> None:
+    gpu_alert(envelope("gpu_alert-one-fault"), None)
+    (before,) = cloud.incidents().recent(10)
+    cloud.waiting("NOTIFY_SLACK_QUEUE_URL")
+
+    gpu_alert(envelope("gpu_alert-one-fault"), None)
+
+    assert cloud.incidents().recent(10) == [before]
+
+
+def test_the_good_ones_page_and_the_poisoned_one_is_kept_with_its_reason(cloud: Cloud) -> None:
+    answer = gpu_alert(envelope("gpu_alert-poisoned-among-good"), None)
+
+    assert answer == {"batchItemFailures": []}
+    assert len(cloud.incidents().recent(10)) == 1
+    (kept,) = cloud.waiting("REJECTED_QUEUE_URL")
+    assert kept["schema"] == "rejected/1"
+    assert "JSON" in kept["reason"]
+
+
+def test_a_batch_of_the_next_version_still_pages_and_says_so(cloud: Cloud) -> None:
+    gpu_alert(envelope("gpu_alert-next-version"), None)
+
+    (opened,) = cloud.incidents().recent(10)
+    assert opened.cause == "xid/79"
+    assert any("version" in mark for mark in opened.marks)
+
+
+def test_a_signal_opens_an_incident_through_the_same_service(cloud: Cloud) -> None:
+    assert incident(envelope("incident-one-signal"), None) == {"batchItemFailures": []}
+
+    assert [found.cause for found in cloud.incidents().recent(10)] == ["xid/79"]
+
+
+def test_an_outage_of_the_table_gives_every_message_back(cloud: Cloud) -> None:
+    cloud.patch.setenv("INCIDENTS_TABLE", "no-such-table")
+
+    answer = gpu_alert(envelope("gpu_alert-one-fault"), None)
+
+    assert len(answer["batchItemFailures"]) == 1
+
+
+def test_an_unset_environment_gives_every_message_back_and_never_raises(cloud: Cloud) -> None:
+    cloud.patch.delenv("INCIDENTS_TABLE")
+
+    answer = notify(envelope("notify-one-wakeup"), None)
+
+    assert len(answer["batchItemFailures"]) == 1
+
+
+def test_a_wake_up_becomes_a_slack_message_with_its_latency(cloud: Cloud) -> None:
+    with running() as vendors:
+        secrets = boto3.client("secretsmanager", region_name=REGION)
+        arns = {
+            name: secrets.create_secret(Name=name, SecretString=json.dumps(value))["ARN"]
+            for name, value in {
+                "slack": {"token": TOKEN},
+                "pagerduty": {"routing_key": ROUTING_KEY},
+            }.items()
+        }
+        cloud.patch.setenv("SLACK_SECRET_ARN", arns["slack"])
+        cloud.patch.setenv("PAGERDUTY_SECRET_ARN", arns["pagerduty"])
+        cloud.patch.setenv("SLACK_API_URL", f"{vendors.url}/api")
+        cloud.patch.setenv("PAGERDUTY_URL", vendors.url)
+        gpu_alert(envelope("gpu_alert-one-fault"), None)
+
+        answer = notify(envelope("notify-one-wakeup"), None)
+
+        assert answer == {"batchItemFailures": []}
+        (message,) = vendors.slack.channels["C0GPUALERTS"]
+        assert "XID 79" in message["text"]
+        (opened,) = cloud.incidents().recent(1)
+        dossier = cloud.incidents().dossier(opened.fingerprint)
+        assert dossier is not None
+        assert [attempt.outcome for attempt in dossier.attempts] == ["sent"]
+        assert dossier.attempts[0].latency_ms is not None
+
+
+def test_a_tick_sends_a_canary_to_every_queue_of_the_page_path(cloud: Cloud) -> None:
+    assert watchdog(envelope("watchdog-tick"), None) == {"swept": 0}
+
+    for name in ("GPU_FAULTS_QUEUE_URL", "NOTIFY_SLACK_QUEUE_URL", "NOTIFY_PAGERDUTY_QUEUE_URL"):
+        assert [body["schema"] for body in cloud.waiting(name)] == ["canary/1"]
+
+
+def test_every_envelope_has_a_test() -> None:
+    text = Path(__file__).read_text()
+    assert [path.stem for path in ENVELOPES.glob("*.json") if f'"{path.stem}"' not in text] == []
