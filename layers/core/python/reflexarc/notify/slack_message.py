@@ -24,7 +24,7 @@ _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
 # Plain text knows no escapes: brackets that merely look alike cannot open a mention.
-_LOOKALIKES = str.maketrans("<>", "‹›")
+_LOOKALIKES = str.maketrans("<>", "\u2039\u203a")
 
 Block = dict[str, Any]
 
