@@ -16,6 +16,7 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 def due(key: str, channel: ChannelKind = "slack") -> Expected:
     return Expected(
         key=key,
+        fingerprint="f",
         channel=channel,
         node="node-1",
         device="0000:3b:00",
@@ -59,7 +60,7 @@ def test_stages_add_up_to_the_latency() -> None:
 
     alert = audit([due("a")], [landed]).alerts[0]
 
-    assert alert.hops == {"read": 3, "send": 4, "queue": 2, "decide": 6, "post": 25}
+    assert alert.hops == {"read": 3, "send": 4, "queue": 2, "decide": 6, "deliver": 25}
     assert sum(alert.hops.values()) == alert.latency_ms
 
 

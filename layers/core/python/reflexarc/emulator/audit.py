@@ -11,7 +11,7 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Hops
 
 # The stages of a page, in order, each from the moment named before it to its own.
-STAGES = ("read", "send", "queue", "decide", "deliver", "post")
+STAGES = ("read", "send", "queue", "decide", "deliver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Expected:
     """One page that somebody must get: one incident on one channel."""
 
     key: str
+    fingerprint: str
     channel: ChannelKind
     node: str
     device: str
@@ -104,8 +105,7 @@ def stages(written_at: datetime, hops: Hops | None, at: datetime) -> dict[str, f
         hops.queued_at,
         hops.received_at,
         hops.decided_at,
-        hops.delivered_at,
-        at,
+        at,  # hops.delivered_at is later: the sender stamps it when the vendor has answered
     )
     took, last = {}, written_at
     for stage, moment in zip(STAGES, moments, strict=True):

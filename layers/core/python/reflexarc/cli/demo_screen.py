@@ -1,0 +1,144 @@
+"""How the demo looks: steps while it is set up, a row for each page, a summary."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from reflexarc.emulator.audit import STAGES, Alert
+from reflexarc.emulator.lane import Lane
+from reflexarc.emulator.report import Report
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue"}
+_PLAIN_WIDTH = 120  # pipes and CI logs wrap nothing
+_STAGES_FROM_WIDTH = 112
+_MEANING = (
+    "read: kernel line to agent · send: to the queue · queue: to gpu_alert · "
+    "decide: to a stored incident · deliver: to the vendor"
+)
+
+
+def console(*, stderr: bool, quiet: bool) -> Console:
+    """Return a console that colours terminals only."""
+    made = Console(stderr=stderr, quiet=quiet, highlight=False)
+    if not made.is_terminal:
+        made.width = _PLAIN_WIDTH
+    return made
+
+
+class Screen:
+    """Shows a demo to a person; fills emulator.demo.Show."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._wide = out.width >= _STAGES_FROM_WIDTH
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        """Show a spinner while a step lasts, then how long it took."""
+        began = time.monotonic()
+        with self._out.status(Text(text), spinner="dots"):
+            yield
+        took = f"{time.monotonic() - began:5.1f} s"
+        self._out.print(Text.assemble(("  ✓ ", "green"), f"{text:<66}", (took, "dim")))
+
+    def alerts(self, nodes: int) -> None:
+        """Print what the rows hold."""
+        self._out.print()
+        self._out.print(
+            Text(f"  {nodes} nodes log their faults; each page as it lands, in ms", "bold")
+        )
+        texts = ("severity", "fault", "where", "to", "latency")
+        self._out.print(self._row(texts, STAGES, "dim"))
+
+    def landed(self, page: Alert) -> None:
+        """Print one page."""
+        fault = "other" if page.code is None else f"xid {page.code}"
+        stages = tuple(f"{page.hops[s]:.1f}" if s in page.hops else "-" for s in STAGES)
+        where = f"{page.gpu or 'node'} on {page.node}"
+        latency = f"{page.latency_ms:.1f}"
+        style = _STYLES.get(page.severity, "")
+        texts = (page.severity.value, fault, where, page.channel, latency)
+        self._out.print(self._row(texts, stages, style))
+
+    def summary(self, report: Report, path: Path, took_s: float) -> None:
+        """Print what it all came to."""
+        latency = report.latency_ms
+        pairs = [
+            ("pages", f"{len(report.alerts)} landed"),
+            (
+                "latency",
+                f"p50 {_ms(latency.p50)}   p95 {_ms(latency.p95)}   max {_ms(latency.max)}",
+            ),
+            ("stages", f"{self._medians(report)} (medians, ms)"),
+            ("cold start", f"{_ms(report.cold_start_ms)}, before the first line"),
+        ]
+        self._out.print()
+        for name, value in pairs:
+            self._out.print(Text.assemble((f"  {name:<11}", "dim"), value))
+        good = not (report.lost or report.duplicates)
+        verdict = f"lost {report.lost}   duplicates {report.duplicates}"
+        self._out.print(
+            Text.assemble(("  verdict    ", "dim"), (verdict, "bold green" if good else "bold red"))
+        )
+        self._out.print(Text.assemble(("  report     ", "dim"), f"{_shown(path)}, {took_s:.1f} s"))
+        self._out.print(Text(f"\n  {_MEANING}", "dim"))
+
+    def how_to_use(self, lane: Lane) -> None:
+        """Print how to reach what was left running."""
+        exports = {
+            **lane.endpoint.environment(),
+            "REFLEXARC_FAULTS_QUEUE_URL": lane.stack.outputs["GpuFaultsQueueUrl"],
+            "REFLEXARC_READINGS_QUEUE_URL": lane.stack.outputs["GpuReadingsQueueUrl"],
+            "INCIDENTS_TABLE": lane.stack.outputs["IncidentsTableName"],
+        }
+        line = "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, GPU has fallen off the bus."
+        lines = [
+            "It all keeps running until Ctrl-C. In another terminal:",
+            "",
+            *(f"export {name}={value}" for name, value in exports.items()),
+            "",
+            f"echo '{line}' |",
+            "  reflexarc agent --node my-node --source stdin --once --spool-dir /tmp/reflexarc-try",
+            "reflexarc incidents list",
+            f"curl -s {lane.standins.url}/_slack       # what Slack shows",
+            f"curl -s {lane.standins.url}/_pagerduty   # what PagerDuty holds",
+        ]
+        self._out.print()
+        for text in lines:
+            self._out.print(Text(f"  {text}"), soft_wrap=True)
+
+    def _row(
+        self, texts: tuple[str, str, str, str, str], stages: tuple[str, ...], style: str
+    ) -> Text:
+        severity, fault, where, channel, latency = texts
+        shown = "".join(f"{stage:>8}" for stage in stages) if self._wide else ""
+        return Text.assemble(
+            (f"  {severity:<9}", style),
+            f"{fault:<10}{where[:32]:<33}{channel:<10}",
+            (f"{latency:>8}", "bold" if style != "dim" else "dim"),
+            (shown, "dim"),
+        )
+
+    def _medians(self, report: Report) -> str:
+        by_stage = {
+            stage: [alert.hops[stage] for alert in report.alerts if stage in alert.hops]
+            for stage in STAGES
+        }
+        return "   ".join(
+            f"{stage} {statistics.median(values):.1f}"
+            for stage, values in by_stage.items()
+            if values
+        )
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} ms"
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

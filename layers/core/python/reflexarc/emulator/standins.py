@@ -1,0 +1,102 @@
+"""Starts the vendors' stand-ins (`samples/standins`) and reads what reached them."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from reflexarc.emulator.audit import Landed
+from reflexarc.emulator.errors import LaneUnavailable
+from reflexarc.emulator.processes import Child, Processes, wait_until
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIns:
+    """Slack and PagerDuty, as far as the product can tell."""
+
+    url: str
+    slack_api_url: str
+    pagerduty_url: str
+    slack_secret: dict[str, str]
+    pagerduty_secret: dict[str, str]
+    child: Child
+    pool: urllib3.PoolManager
+
+    def log(self, since: int = 0, wait_s: float = 0.0) -> list[Entry]:
+        """Return the requests after the given one, waiting for the first of them."""
+        answer = self.pool.request("GET", f"{self.url}/_log?since={since}&wait={wait_s}")
+        entries: list[Entry] = answer.json()["log"]
+        return entries
+
+    def slack(self) -> dict[str, list[Entry]]:
+        """Return Slack's messages by channel, as they read now."""
+        channels: dict[str, list[Entry]] = self._get("/_slack")["channels"]
+        return channels
+
+    def pagerduty(self) -> list[Entry]:
+        """Return PagerDuty's incidents."""
+        incidents: list[Entry] = self._get("/_pagerduty")["incidents"]
+        return incidents
+
+    def trouble(self, *orders: Entry) -> None:
+        """Make the next requests meet trouble (samples/standins/faults.py)."""
+        answer = self.pool.request("POST", f"{self.url}/_faults", json=list(orders))
+        if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+            raise LaneUnavailable(f"the stand-ins refuse these faults: {answer.data.decode()}")
+
+    def _get(self, path: str) -> dict[str, Any]:
+        document: dict[str, Any] = self.pool.request("GET", self.url + path).json()
+        return document
+
+
+def start(processes: Processes, checkout: Path, options: Iterable[str] = ()) -> StandIns:
+    """Start the stand-ins from a checkout on a free loopback port."""
+    child = processes.start(
+        "standins",
+        [sys.executable, "-m", "samples.standins", "--port", "0", *options],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout)},
+    )
+    addresses = _addresses(child)
+    return StandIns(
+        url=addresses["url"],
+        slack_api_url=addresses["slack_api_url"],
+        pagerduty_url=addresses["pagerduty_url"],
+        slack_secret=addresses["slack_secret"],
+        pagerduty_secret=addresses["pagerduty_secret"],
+        child=child,
+        pool=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=35)),
+    )
+
+
+def landed(entries: Iterable[Entry]) -> list[Landed]:
+    """Return the requests that opened a message or an incident: what people were told anew."""
+    return [
+        Landed(
+            key=entry["key"],
+            channel=entry["vendor"],
+            at=datetime.fromtimestamp(entry["at"], UTC),
+            hops=None,
+        )
+        for entry in entries
+        if entry.get("opened")
+    ]
+
+
+def _addresses(child: Child) -> dict[str, Any]:
+    def told() -> bool:
+        if not child.running:
+            raise LaneUnavailable(f"the stand-ins did not start: {child.tail()}")
+        return b"\n" in child.log.read_bytes()
+
+    if not wait_until(told, 15):
+        raise LaneUnavailable("the stand-ins did not say where they listen")
+    addresses: dict[str, Any] = json.loads(child.log.read_text().splitlines()[0])
+    return addresses
