@@ -40,6 +40,7 @@ class Queue:
     agents_send: bool = False
     # An alarm rings when the oldest message is older; none where nothing consumes yet.
     oldest_alarm_s: int | None = None
+    oldest_runbook: str = ""
 
     @property
     def suffix(self) -> str:
@@ -54,6 +55,7 @@ GPU_FAULTS = Queue(
     max_receive=5,
     agents_send=True,
     oldest_alarm_s=MINUTE,
+    oldest_runbook="gpu-faults-age",
 )
 GPU_READINGS = Queue(
     "gpu-readings",
@@ -69,6 +71,7 @@ SIGNALS = Queue(
     visibility_s=60,
     max_receive=5,
     oldest_alarm_s=5 * MINUTE,
+    oldest_runbook="signals-age",
 )
 # A wake-up that fails comes back after its visibility timeout: that is the recovery from a crash,
 # so its receive count may grow without anything being wrong.
@@ -79,6 +82,7 @@ NOTIFY_SLACK = Queue(
     max_receive=20,
     fifo=True,
     oldest_alarm_s=2 * MINUTE,
+    oldest_runbook="notify-age",
 )
 NOTIFY_PAGERDUTY = Queue(
     "notify-pagerduty",
@@ -87,6 +91,7 @@ NOTIFY_PAGERDUTY = Queue(
     max_receive=20,
     fifo=True,
     oldest_alarm_s=2 * MINUTE,
+    oldest_runbook="notify-age",
 )
 NOTIFY_LATER = Queue(
     "notify-later",
@@ -95,6 +100,7 @@ NOTIFY_LATER = Queue(
     max_receive=20,
     # A re-wake may rightly wait 15 minutes, the longest delay of SQS and of our backoff.
     oldest_alarm_s=30 * MINUTE,
+    oldest_runbook="notify-age",
 )
 QUEUES = (GPU_FAULTS, GPU_READINGS, SIGNALS, NOTIFY_SLACK, NOTIFY_PAGERDUTY, NOTIFY_LATER)
 
@@ -147,12 +153,12 @@ class Parameter:
 class Table(Enum):
     """Environment value: the incidents table's name, and what the function may do with it."""
 
-    RECORD = (
-        "BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query",
-        "UpdateItem",
-    )  # fmt: skip
-    # The sweep also asks the sparse index which groups and incidents are still open.
-    SWEEP = ("GetItem", "Query")
+    # Incident, ledger and outbox in one transaction; who speaks for a node; configuration.
+    RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
+    # Leases, outbox rows and receipts, each write fenced by the lease.
+    DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    # The sparse index alone says which groups wait.
+    SWEEP = ()
 
     @property
     def reads_index(self) -> bool:
@@ -245,7 +251,7 @@ FUNCTIONS = (
         timeout_s=NOTIFY_TIMEOUT_S,
         memory_mb=1024,
         environment={
-            "INCIDENTS_TABLE": Table.RECORD,
+            "INCIDENTS_TABLE": Table.DELIVER,
             "REJECTED_QUEUE_URL": SendTo(NOTIFY_LATER, dead_letter=True),
             "NOTIFY_LATER_QUEUE_URL": SendTo(NOTIFY_LATER),
             "SLACK_SECRET_ARN": Read(SLACK),

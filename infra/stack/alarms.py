@@ -1,5 +1,8 @@
 """Alarms on reflexarc itself: each names its runbook page and goes to the ops topic."""
 
+import re
+from dataclasses import dataclass
+
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -18,6 +21,25 @@ from infra.stack.queues import QueuePair, Queues, logical
 _NAMESPACE = "reflexarc"
 
 
+@dataclass(frozen=True)
+class _Watch:
+    """One of our metrics, and in how many of how many minutes it may be above zero."""
+
+    service: str
+    metric: str
+    meaning: str
+    ill_minutes: int
+    of_minutes: int = 5
+
+
+_METRICS = (
+    # A sender in trouble tries at last every 15 minutes: half an hour holds two attempts.
+    _Watch("notify", "DeliveryFailing", "A vendor refuses or does not answer", 2, of_minutes=32),
+    _Watch("gpu_alert", "FaultsRejected", "Fault batches that no one can read", 1),
+    _Watch("watchdog", "Swept", "Notices stay behind, tick after tick", 5),
+)
+
+
 class Alarms:
     """The ops topic and every alarm."""
 
@@ -30,8 +52,8 @@ class Alarms:
             self._watch_queue(queue, queues[queue])
         for function in catalog.FUNCTIONS:
             self._watch_function(function, functions.deployed[function.name])
-        self._watch_metric("notify", "DeliveryFailing", "A vendor refuses or does not answer")
-        self._watch_metric("gpu_alert", "FaultsRejected", "Fault batches that no one can read came")
+        for watch in _METRICS:
+            self._watch_metric(watch)
 
     def _watch_queue(self, queue: Queue, pair: QueuePair) -> None:
         self._alarm(
@@ -48,6 +70,7 @@ class Alarms:
                 pair.main.metric_approximate_age_of_oldest_message(
                     period=Duration.minutes(1), statistic="Maximum"
                 ),
+                runbook=queue.oldest_runbook,
                 threshold=queue.oldest_alarm_s,
                 minutes=2,
             )
@@ -71,20 +94,21 @@ class Alarms:
             ill_minutes=3,
         )
 
-    def _watch_metric(self, service: str, name: str, meaning: str) -> None:
-        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).removeprefix("-")
+    def _watch_metric(self, watch: _Watch) -> None:
+        words = re.findall(r"[A-Z][a-z]+", watch.metric)
         self._alarm(
-            words,
-            meaning,
+            "-".join(words).lower(),
+            watch.meaning,
             cloudwatch.Metric(
                 namespace=_NAMESPACE,
-                metric_name=name,
-                dimensions_map={"service": service},
+                metric_name=watch.metric,
+                # Powertools writes the function's POWERTOOLS_SERVICE_NAME as this dimension.
+                dimensions_map={"service": watch.service},
                 statistic="Sum",
                 period=Duration.minutes(1),
             ),
-            minutes=5,
-            ill_minutes=2 if name == "DeliveryFailing" else 1,
+            minutes=watch.of_minutes,
+            ill_minutes=watch.ill_minutes,
         )
 
     def _alarm(

@@ -93,6 +93,8 @@ class Functions:
         environment = {
             "POWERTOOLS_SERVICE_NAME": function.name,
             "POWERTOOLS_LOG_LEVEL": self._parameters.text("LogLevel"),
+            # Spares every cold start a scan of all installed distributions (docs/adr/007).
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",
         }
         for name, value in function.environment.items():
             environment[name] = self._granted(value, role)

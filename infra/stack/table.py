@@ -39,12 +39,13 @@ class IncidentsTable:
 
     def grant(self, role: iam.Role, access: catalog.Table) -> None:
         """Let a role do what the catalogue says, on the table and nothing beside it."""
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=[f"dynamodb:{action}" for action in access.value],
-                resources=[self.table.table_arn],
+        if access.value:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=[f"dynamodb:{action}" for action in access.value],
+                    resources=[self.table.table_arn],
+                )
             )
-        )
         if access.reads_index:
             # CDK's own grant would open `index/*`.
             role.add_to_policy(

@@ -1,0 +1,130 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra import catalog
+from infra.catalog import Function
+from tests.infra.deployed import as_list, properties, resources, statements
+
+every_function = pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
+
+
+def granted(function: Function, service: str) -> Iterator[tuple[str, str]]:
+    """Yield (action, resource) of one service that the function's role allows."""
+    document = properties(f"{function.title}RoleDefaultPolicy")["PolicyDocument"]
+    for statement in statements(document):
+        for action in as_list(statement["Action"]):
+            if action.startswith(f"{service}:"):
+                for resource in as_list(statement["Resource"]):
+                    yield action, str(resource)
+
+
+def allowances() -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::SQS::QueuePolicy"):
+        for logical_id, resource in resources(kind).items():
+            for statement in statements(resource["Properties"]["PolicyDocument"]):
+                if statement["Effect"] == "Allow":
+                    yield logical_id, statement
+
+
+def test_no_policy_allows_a_wildcard_action_or_resource() -> None:
+    wide = [
+        logical_id
+        for logical_id, statement in allowances()
+        if "*" in str(statement["Action"]) or "*" in str(statement["Resource"])
+    ]
+
+    assert wide == []
+
+
+def test_no_role_carries_a_policy_that_this_template_does_not_spell_out() -> None:
+    for role in resources("AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_only_lambda_may_assume_the_roles() -> None:
+    for role in resources("AWS::IAM::Role").values():
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@every_function
+def test_a_function_sends_only_to_the_queues_that_its_environment_names(
+    function: Function,
+) -> None:
+    named = {value for value in function.environment.values() if isinstance(value, catalog.SendTo)}
+
+    sends = {resource for action, resource in granted(function, "sqs") if "SendMessage" in action}
+
+    assert len(sends) == len(named)
+
+
+@every_function
+def test_a_function_reads_only_the_secrets_that_its_environment_names(function: Function) -> None:
+    named = {
+        value.secret.name
+        for value in function.environment.values()
+        if isinstance(value, catalog.Read)
+    }
+
+    granted_actions = list(granted(function, "secretsmanager"))
+
+    assert {action for action, _ in granted_actions} <= {"secretsmanager:GetSecretValue"}
+    for name in named:
+        assert [arn for _, arn in granted_actions if f"/{name}-??????'" in arn]
+    assert len(granted_actions) == len(named)
+
+
+@every_function
+def test_a_function_writes_only_its_own_log(function: Function) -> None:
+    logs = list(granted(function, "logs"))
+
+    own = str({"Fn::GetAtt": [f"{function.title}Logs", "Arn"]})
+    assert sorted(logs) == [("logs:CreateLogStream", own), ("logs:PutLogEvents", own)]
+
+
+@every_function
+def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: Function) -> None:
+    access = function.environment["INCIDENTS_TABLE"]
+    assert isinstance(access, catalog.Table)
+    table = str({"Fn::GetAtt": ["IncidentsTable", "Arn"]})
+
+    actions = {action for action, arn in granted(function, "dynamodb") if arn == table}
+
+    assert actions == {f"dynamodb:{action}" for action in access.value}
+
+
+def test_the_watchdog_can_neither_read_nor_change_an_incident() -> None:
+    watchdog = next(f for f in catalog.FUNCTIONS if f.name == "watchdog")
+
+    ((action, resource),) = granted(watchdog, "dynamodb")
+
+    assert action == "dynamodb:Query"
+    assert resource.endswith("'/index/watch']]}")
+
+
+def test_an_agent_may_send_to_its_two_queues_and_do_nothing_else() -> None:
+    (statement,) = statements(properties("AgentSend")["PolicyDocument"])
+
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == [
+        {"Fn::GetAtt": ["GpuFaultsQueue", "Arn"]},
+        {"Fn::GetAtt": ["GpuReadingsQueue", "Arn"]},
+    ]
+
+
+def test_other_accounts_may_send_only_when_a_parameter_names_them() -> None:
+    conditional = {
+        logical_id: statement["Fn::If"]
+        for logical_id, policy in resources("AWS::SQS::QueuePolicy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    }
+
+    assert set(conditional) == {"GpuFaultsQueuePolicy", "GpuReadingsQueuePolicy"}
+    for condition, allowed, otherwise in conditional.values():
+        assert condition == "HasAgentPrincipals"
+        assert allowed["Principal"] == {"AWS": {"Ref": "AgentPrincipals"}}
+        assert allowed["Action"] == "sqs:SendMessage"
+        assert otherwise == {"Ref": "AWS::NoValue"}

@@ -1,0 +1,177 @@
+import json
+import re
+
+import pytest
+
+from infra import catalog
+from infra.catalog import Secret
+from infra.paths import ROOT, TEMPLATE
+from tests.infra.deployed import properties, resources, template
+
+SECTIONS = ("## Overview", "## Symptoms", "## Procedure")
+
+
+def runbooks() -> set[str]:
+    pages = set()
+    for alarm in resources("AWS::CloudWatch::Alarm").values():
+        page = re.search(r"docs/runbooks/[a-z-]+\.md", alarm["Properties"]["AlarmDescription"])
+        assert page is not None
+        pages.add(page.group())
+    return pages
+
+
+def test_parameters_have_the_documented_defaults() -> None:
+    defaults = {name: given.get("Default") for name, given in template()["Parameters"].items()}
+
+    assert defaults == {
+        "SlackChannel": "#gpu-alerts",
+        "SlackApiUrl": "https://slack.com/api",
+        "PagerDutyUrl": "https://events.pagerduty.com",
+        "LogLevel": "INFO",
+        "LogRetentionDays": "30",
+        "OpsEmail": "",
+        "AgentPrincipals": "",
+        "ReservedConcurrency": 0,
+        "Emulator": "no",
+    }
+
+
+def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
+    assert set(template()["Outputs"]) == {
+        "GpuFaultsQueueUrl", "GpuFaultsDlqUrl", "GpuReadingsQueueUrl", "GpuReadingsDlqUrl",
+        "SignalsQueueUrl", "SignalsDlqUrl", "NotifySlackQueueUrl", "NotifySlackDlqUrl",
+        "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
+        "NotifyLaterDlqUrl", "IncidentsTableName", "SlackSecretArn", "PagerDutySecretArn",
+        "AgentPolicyArn", "OpsTopicArn",
+    }  # fmt: skip
+
+
+def test_only_what_an_emulator_lacks_is_left_out_there() -> None:
+    conditional = {
+        resource["Type"]
+        for resource in template()["Resources"].values()
+        if resource.get("Condition") == "OnAws"
+    }
+
+    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}
+
+
+def test_the_template_needs_no_custom_resource_and_no_bootstrap() -> None:
+    text = TEMPLATE.read_text(encoding="utf-8")
+
+    assert "Custom::" not in text
+    assert "BootstrapVersion" not in text
+    assert "Transform" not in template()
+
+
+def test_assets_are_paths_in_this_checkout() -> None:
+    asset = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
+
+    paths = {
+        resource["Properties"][name]
+        for kind, name in asset.items()
+        for resource in resources(kind).values()
+    }
+
+    for path in paths:
+        assert path.startswith("../")
+        assert (TEMPLATE.parent / path).resolve().is_relative_to(ROOT)
+
+
+def test_the_incidents_table_is_what_the_adapters_expect() -> None:
+    table = properties("IncidentsTable")
+
+    assert table["KeySchema"] == [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ]
+    assert table["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": "watch",
+            "KeySchema": [
+                {"AttributeName": "watch_pk", "KeyType": "HASH"},
+                {"AttributeName": "watch_sk", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+
+
+def test_the_incidents_table_survives_mistakes() -> None:
+    table = template()["Resources"]["IncidentsTable"]
+
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert table["UpdateReplacePolicy"] == "Retain"
+    recovery = table["Properties"]["PointInTimeRecoverySpecification"]
+    assert recovery["PointInTimeRecoveryEnabled"] is True
+    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+@pytest.mark.parametrize("secret", catalog.SECRETS, ids=lambda s: s.name)
+def test_a_secret_is_created_empty(secret: Secret) -> None:
+    deployed = properties(f"{secret.title}Secret")
+
+    # Another placeholder would be written over the owner's value at the next deployment.
+    frozen = {"slack": {"token": "", "webhook_url": ""}, "pagerduty": {"routing_key": ""}}
+    assert json.loads(deployed["SecretString"]) == frozen[secret.name]
+
+
+def test_every_alarm_reaches_the_ops_topic_and_tells_when_it_is_over() -> None:
+    for alarm in resources("AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Ops"}]
+        assert alarm["Properties"]["OKActions"] == [{"Ref": "Ops"}]
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+
+
+def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> None:
+    pages = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "docs" / "runbooks").glob("*.md")
+        if path.name not in {"README.md", "dead-letters.md"}
+    }
+
+    assert pages == runbooks()
+    for page in pages:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert [section for section in SECTIONS if section not in text] == [], page
+        assert "```" in text, f"{page} has no command"
+
+
+@pytest.mark.parametrize(
+    ("metric", "service"),
+    [("DeliveryFailing", "notify"), ("FaultsRejected", "gpu_alert"), ("Swept", "watchdog")],
+)
+def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
+    metric: str, service: str
+) -> None:
+    (alarm,) = (
+        alarm["Properties"]
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["MetricName"] == metric
+    )
+
+    assert alarm["Namespace"] == "reflexarc"
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
+
+
+def test_every_function_rings_on_errors_and_on_throttles() -> None:
+    watched = {
+        (alarm["Properties"]["Dimensions"][0]["Value"]["Ref"], alarm["Properties"]["MetricName"])
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["Namespace"] == "AWS/Lambda"
+    }
+
+    assert watched == {
+        (f"{function.title}Function", metric)
+        for function in catalog.FUNCTIONS
+        for metric in ("Errors", "Throttles")
+    }
+
+
+def test_the_ops_topic_lets_alarms_in_and_plain_http_not() -> None:
+    deny, allow = properties("OpsPolicy")["PolicyDocument"]["Statement"]
+
+    assert deny["Effect"] == "Deny"
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
