@@ -36,7 +36,7 @@ class _Repeats:
 
     def add(self, line: Line) -> None:
         if not self.count:
-            self.line = line.text
+            self.line = line.text[:LINE_MAX]
             self.first_at = line.at
             self.kernel_seq = line.kernel_seq
         self.last_at = line.at

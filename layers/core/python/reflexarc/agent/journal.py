@@ -80,7 +80,8 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True)
         waiting: list[Waiting] = []
         damaged = 0
-        for number in sorted(int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")):
+        names = [path.stem for path in self._folder.glob(f"*{_SUFFIX}")]
+        for number in sorted(int(name) for name in names if name.isdecimal()):
             path = self._path(number)
             data = path.read_bytes()
             self._segments[number] = _Segment(path, size=len(data))
@@ -88,7 +89,7 @@ class Journal:
             for found in scan(data):
                 try:
                     waiting.extend(self._replay(number, found))
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, TypeError, AttributeError):
                     continue
                 intact += found.length
             damaged += len(data) - intact
@@ -204,8 +205,6 @@ class Journal:
 
     def _replay(self, number: int, found: Frame) -> list[Waiting]:
         record = json.loads(found.payload)
-        self._state = record.get("state", self._state)
-        self._acknowledged = max(self._acknowledged, record.get("ack", 0))
         waiting = [
             Waiting(
                 each,
@@ -216,6 +215,8 @@ class Journal:
             )
             for index, (each, message_id, faults, text) in enumerate(record.get("put", []))
         ]
+        self._state = record.get("state", self._state)
+        self._acknowledged = max(self._acknowledged, record.get("ack", 0))
         last = max((each.number for each in waiting), default=0)
         self._segments[number].last = max(self._segments[number].last, last)
         self.last_number = max(self.last_number, last, self._acknowledged)

@@ -70,6 +70,7 @@ class Agent:
         for reader in self.readers:
             reader.start(lambda: self._stopping)
         try:
+            self._beat()
             while not self._stopping and not all(reader.ended for reader in self.readers):
                 self._turn()
             return self._leave()
@@ -86,11 +87,14 @@ class Agent:
         """Take one chunk in, or do what is due."""
         now = self.monotonic()
         if now >= self._next_beat:
-            self._next_beat = now + self.heartbeat_s
-            self.intake.heartbeat()
+            self._beat()
         self._take(min(_LOOK_SECONDS, self._next_beat - now))
         self.intake.tick()
         self._watch_disk()
+
+    def _beat(self) -> None:
+        self._next_beat = self.monotonic() + self.heartbeat_s
+        self.intake.heartbeat()
 
     def _take(self, timeout: float) -> bool:
         try:

@@ -18,6 +18,7 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
 )
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from reflexarc.kernel.errors import ReflexError, Rejected, Unavailable
 
@@ -146,7 +147,7 @@ def _advised(error: ClientError | BotoCoreError, url: str) -> Unavailable:
             "no AWS credentials: give this node an instance profile, IRSA or Pod Identity, or"
             f" Roles Anywhere ({_GUIDE}): {error}"
         )
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | NoConnectionError):
         return Unavailable(
             f"no answer from SQS: check the route, the proxy or the VPC endpoint"
             f" com.amazonaws.<region>.sqs: {error}"
