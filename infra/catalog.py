@@ -6,47 +6,32 @@ grants sending to it, a secret's ARN grants reading it. `infra/stack` turns this
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 
-MINUTE = 60
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-# The longest that SQS keeps a message.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-LONGEST_RETENTION_S = 14 * DAY
-
-# A sender holds a delivery group this long. It must outlive the function's timeout (a live sender
-# never loses its group) and end before the wake-up comes back (so that the next look can take it).
-NOTIFY_TIMEOUT_S = 10
-LEASE_S = 15
-NOTIFY_VISIBILITY_S = 20
+from infra.kinds import (
+    HOUR,
+    MINUTE,
+    EveryMinute,
+    FromQueue,
+    Function,
+    Parameter,
+    Queue,
+    Read,
+    Secret,
+    SendTo,
+    Table,
+    Value,
+)
 
 # "Set the visibility timeout to at least six times the function timeout."
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_PER_TIMEOUT = 6
 
 
-@dataclass(frozen=True)
-class Queue:
-    """One queue and its dead-letter queue (`<name>-dlq`)."""
-
-    name: str
-    summary: str
-    visibility_s: int
-    max_receive: int
-    retention_s: int = LONGEST_RETENTION_S
-    fifo: bool = False
-    agents_send: bool = False
-    # An alarm rings when the oldest message is older; none where nothing consumes yet.
-    oldest_alarm_s: int | None = None
-    oldest_runbook: str = ""
-
-    @property
-    def suffix(self) -> str:
-        """Return the ending that SQS demands of a FIFO queue's name."""
-        return ".fifo" if self.fifo else ""
-
+# A sender holds a delivery group this long. It must outlive the function's timeout (a live sender
+# never loses its group) and end before the wake-up comes back (so that the next look can take it).
+NOTIFY_TIMEOUT_S = 10
+LEASE_S = 15
+NOTIFY_VISIBILITY_S = 20
 
 GPU_FAULTS = Queue(
     "gpu-faults",
@@ -105,17 +90,6 @@ NOTIFY_LATER = Queue(
 QUEUES = (GPU_FAULTS, GPU_READINGS, SIGNALS, NOTIFY_SLACK, NOTIFY_PAGERDUTY, NOTIFY_LATER)
 
 
-@dataclass(frozen=True)
-class Secret:
-    """One secret, created with an empty placeholder that its owner overwrites."""
-
-    name: str
-    title: str
-    summary: str
-    # Never change a placeholder: CloudFormation would write it over the real value.
-    placeholder: Mapping[str, str]
-
-
 SLACK = Secret(
     "slack",
     "Slack",
@@ -126,86 +100,6 @@ PAGERDUTY = Secret(
     "pagerduty", "PagerDuty", "PagerDuty Events v2 integration key", {"routing_key": ""}
 )
 SECRETS = (SLACK, PAGERDUTY)
-
-
-@dataclass(frozen=True)
-class SendTo:
-    """Environment value: the URL of a queue that the function may send to."""
-
-    queue: Queue
-    dead_letter: bool = False
-
-
-@dataclass(frozen=True)
-class Read:
-    """Environment value: the ARN of a secret that the function may read."""
-
-    secret: Secret
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Environment value: a parameter of the stack."""
-
-    name: str
-
-
-class Table(Enum):
-    """Environment value: the incidents table's name, and what the function may do with it."""
-
-    # Incident, ledger and outbox in one transaction; who speaks for a node; configuration.
-    RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
-    # Leases, outbox rows and receipts, each write fenced by the lease.
-    DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
-    # The sparse index alone says which groups wait.
-    SWEEP = ()
-
-    @property
-    def reads_index(self) -> bool:
-        """Return whether the function may query the `watch` index."""
-        return self is Table.SWEEP
-
-
-Value = SendTo | Read | Parameter | Table
-
-
-@dataclass(frozen=True)
-class FromQueue:
-    """The function receives this queue's messages in batches."""
-
-    queue: Queue
-    batch_size: int
-    # Bulk work may not take the account's concurrency from the page path.
-    max_concurrency: int | None = None
-
-
-@dataclass(frozen=True)
-class EveryMinute:
-    """The function runs once a minute."""
-
-
-@dataclass(frozen=True)
-class Function:
-    """One Lambda function; its code is `functions/<name>/handler.py`."""
-
-    name: str
-    summary: str
-    triggers: tuple[FromQueue | EveryMinute, ...]
-    timeout_s: int
-    memory_mb: int
-    environment: Mapping[str, Value]
-    # Takes the stack's ReservedConcurrency parameter, when it is set.
-    on_page_path: bool = True
-
-    @property
-    def title(self) -> str:
-        """Return the name as logical ids spell it."""
-        return "".join(word.capitalize() for word in self.name.split("_"))
-
-    @property
-    def deployed_name(self) -> str:
-        """Return the name as it follows the stack's name in AWS."""
-        return self.name.replace("_", "-")
 
 
 _WAKES: Mapping[str, Value] = {

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import catalog
-from infra.catalog import Function, Queue
+from infra.kinds import Function, Queue
 from infra.stack.functions import Functions
 from infra.stack.parameters import Parameters
 from infra.stack.queues import QueuePair, Queues, logical

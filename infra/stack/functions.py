@@ -11,8 +11,8 @@ from aws_cdk import aws_lambda as lam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra import catalog
-from infra.catalog import Function
+from infra import catalog, kinds
+from infra.kinds import Function
 from infra.paths import ROOT
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
@@ -100,35 +100,35 @@ class Functions:
             environment[name] = self._granted(value, role)
         return environment
 
-    def _granted(self, value: catalog.Value, role: iam.Role) -> str:
+    def _granted(self, value: kinds.Value, role: iam.Role) -> str:
         match value:
-            case catalog.Table():
+            case kinds.Table():
                 self._stores.table.grant(role, value)
                 return self._stores.table.table.table_name
-            case catalog.SendTo():
+            case kinds.SendTo():
                 queue = self._stores.queues.destination(value)
                 role.add_to_policy(
                     iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
                 )
                 return queue.queue_url
-            case catalog.Read(secret):
+            case kinds.Read(secret):
                 self._stores.secrets.grant(role, secret)
                 return self._stores.secrets.arn(secret)
-            case catalog.Parameter(name):
+            case kinds.Parameter(name):
                 return self._parameters.text(name)
 
     def _trigger(
         self,
         function: Function,
         deployed: lam.Function,
-        trigger: catalog.FromQueue | catalog.EveryMinute,
+        trigger: kinds.FromQueue | kinds.EveryMinute,
     ) -> None:
-        if isinstance(trigger, catalog.EveryMinute):
+        if isinstance(trigger, kinds.EveryMinute):
             self._every_minute(function, deployed)
         else:
             self._from_queue(deployed, trigger)
 
-    def _from_queue(self, deployed: lam.Function, trigger: catalog.FromQueue) -> None:
+    def _from_queue(self, deployed: lam.Function, trigger: kinds.FromQueue) -> None:
         queue = self._stores.queues[trigger.queue].main
         queue.grant_consume_messages(deployed)
         lam.EventSourceMapping(

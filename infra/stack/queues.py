@@ -8,8 +8,8 @@ from aws_cdk import Aws, Duration, Fn
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra import catalog
-from infra.catalog import Queue
+from infra import catalog, kinds
+from infra.kinds import Queue
 from infra.stack.parameters import Parameters
 
 Statement = Mapping[str, Any]
@@ -34,7 +34,7 @@ class Queues:
     def __getitem__(self, queue: Queue) -> QueuePair:
         return self._pairs[queue.name]
 
-    def destination(self, value: catalog.SendTo) -> sqs.Queue:
+    def destination(self, value: kinds.SendTo) -> sqs.Queue:
         """Return the queue that an environment value names."""
         pair = self[value.queue]
         return pair.dead_letter if value.dead_letter else pair.main
@@ -45,7 +45,7 @@ class Queues:
             self._scope,
             f"{title}Dlq",
             queue_name=_physical(f"{queue.name}-dlq{queue.suffix}"),
-            retention_period=Duration.seconds(catalog.LONGEST_RETENTION_S),
+            retention_period=Duration.seconds(kinds.LONGEST_RETENTION_S),
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             fifo=queue.fifo or None,
         )

@@ -2,13 +2,13 @@
 
 import json
 
-from aws_cdk import Aws, CfnTag, Fn
+from aws_cdk import Aws, Fn
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra import catalog
-from infra.catalog import Secret
+from infra.kinds import Secret
 
 
 class Secrets:
@@ -48,5 +48,4 @@ def _create(scope: Construct, secret: Secret) -> secretsmanager.CfnSecret:
         name=f"{Aws.STACK_NAME}/{secret.name}",
         description=secret.summary,
         secret_string=json.dumps(dict(secret.placeholder)),
-        tags=[CfnTag(key="reflexarc:fill-in", value="yes")],
     )

@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as ddb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra import catalog
+from infra import kinds
 
 _WATCH_INDEX = "watch"
 
@@ -37,7 +37,7 @@ class IncidentsTable:
             projection_type=ddb.ProjectionType.ALL,
         )
 
-    def grant(self, role: iam.Role, access: catalog.Table) -> None:
+    def grant(self, role: iam.Role, access: kinds.Table) -> None:
         """Let a role do what the catalogue says, on the table and nothing beside it."""
         if access.value:
             role.add_to_policy(

@@ -1,7 +1,7 @@
 import pytest
 
-from infra import catalog
-from infra.catalog import Function
+from infra import catalog, kinds
+from infra.kinds import Function
 from infra.paths import ROOT
 from reflexarc.runtime.settings import (
     GpuAlertSettings,
@@ -117,4 +117,4 @@ def test_the_watchdog_ticks_every_minute_and_is_never_run_twice_for_a_tick() -> 
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert rule["State"] == "ENABLED"
     assert invocation["MaximumRetryAttempts"] == 0
-    assert properties("WatchdogFunction")["Timeout"] < catalog.MINUTE
+    assert properties("WatchdogFunction")["Timeout"] < kinds.MINUTE

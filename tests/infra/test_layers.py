@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalog
+from infra import catalog, kinds
 from infra.layers import AWS_MODELS, NOT_IN_LAMBDA, UNZIPPED_MAX, unzipped_size
 from infra.paths import BUILD, ROOT
 
@@ -45,7 +45,7 @@ def test_bytecode_for_lambda_is_of_its_python_only() -> None:
 
 
 @pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
-def test_a_function_with_its_layers_fits_into_lambda(function: catalog.Function) -> None:
+def test_a_function_with_its_layers_fits_into_lambda(function: kinds.Function) -> None:
     folders = [BUILD / "core", BUILD / "deps", ROOT / "functions" / function.name]
 
     size = unzipped_size(folders)

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from infra import catalog
-from infra.catalog import Function
+from infra import catalog, kinds
+from infra.kinds import Function
 from tests.infra.deployed import as_list, properties, resources, statements
 
 every_function = pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
@@ -53,7 +53,7 @@ def test_only_lambda_may_assume_the_roles() -> None:
 def test_a_function_sends_only_to_the_queues_that_its_environment_names(
     function: Function,
 ) -> None:
-    named = {value for value in function.environment.values() if isinstance(value, catalog.SendTo)}
+    named = {value for value in function.environment.values() if isinstance(value, kinds.SendTo)}
 
     sends = {resource for action, resource in granted(function, "sqs") if "SendMessage" in action}
 
@@ -65,7 +65,7 @@ def test_a_function_reads_only_the_secrets_that_its_environment_names(function: 
     named = {
         value.secret.name
         for value in function.environment.values()
-        if isinstance(value, catalog.Read)
+        if isinstance(value, kinds.Read)
     }
 
     granted_actions = list(granted(function, "secretsmanager"))
@@ -87,7 +87,7 @@ def test_a_function_writes_only_its_own_log(function: Function) -> None:
 @every_function
 def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: Function) -> None:
     access = function.environment["INCIDENTS_TABLE"]
-    assert isinstance(access, catalog.Table)
+    assert isinstance(access, kinds.Table)
     table = str({"Fn::GetAtt": ["IncidentsTable", "Arn"]})
 
     actions = {action for action, arn in granted(function, "dynamodb") if arn == table}

@@ -1,7 +1,7 @@
 import pytest
 
-from infra import catalog
-from infra.catalog import FromQueue, Function, Queue
+from infra import catalog, kinds
+from infra.kinds import FromQueue, Function, Queue
 from infra.paths import ROOT
 from reflexarc.notify.model import LEASE
 from tests.infra.deployed import name_of, properties, resources, template
@@ -50,7 +50,7 @@ def test_a_failed_message_is_kept_for_two_weeks(queue: Queue) -> None:
 
     assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": [f"{title(queue)}Dlq", "Arn"]}
     assert redrive["maxReceiveCount"] == queue.max_receive
-    assert properties(f"{title(queue)}Dlq")["MessageRetentionPeriod"] == 14 * catalog.DAY
+    assert properties(f"{title(queue)}Dlq")["MessageRetentionPeriod"] == 14 * kinds.DAY
 
 
 @every_queue

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from infra import catalog
-from infra.catalog import Secret
+from infra.kinds import Secret
 from infra.paths import ROOT, TEMPLATE
 from tests.infra.deployed import properties, resources, template
 

@@ -1,0 +1,124 @@
+"""The kinds of things that the catalogue lists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+# The longest that SQS keeps a message.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+LONGEST_RETENTION_S = 14 * DAY
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One queue and its dead-letter queue (`<name>-dlq`)."""
+
+    name: str
+    summary: str
+    visibility_s: int
+    max_receive: int
+    retention_s: int = LONGEST_RETENTION_S
+    fifo: bool = False
+    agents_send: bool = False
+    # An alarm rings when the oldest message is older; none where nothing consumes yet.
+    oldest_alarm_s: int | None = None
+    oldest_runbook: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """Return the ending that SQS demands of a FIFO queue's name."""
+        return ".fifo" if self.fifo else ""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret, created with an empty placeholder that its owner overwrites."""
+
+    name: str
+    title: str
+    summary: str
+    # Never change a placeholder: CloudFormation would write it over the real value.
+    placeholder: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SendTo:
+    """Environment value: the URL of a queue that the function may send to."""
+
+    queue: Queue
+    dead_letter: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """Environment value: the ARN of a secret that the function may read."""
+
+    secret: Secret
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Environment value: a parameter of the stack."""
+
+    name: str
+
+
+class Table(Enum):
+    """Environment value: the incidents table's name, and what the function may do with it."""
+
+    # Incident, ledger and outbox in one transaction; who speaks for a node; configuration.
+    RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
+    # Leases, outbox rows and receipts, each write fenced by the lease.
+    DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    # The sparse index alone says which groups wait.
+    SWEEP = ()
+
+    @property
+    def reads_index(self) -> bool:
+        """Return whether the function may query the `watch` index."""
+        return self is Table.SWEEP
+
+
+Value = SendTo | Read | Parameter | Table
+
+
+@dataclass(frozen=True)
+class FromQueue:
+    """The function receives this queue's messages in batches."""
+
+    queue: Queue
+    batch_size: int
+    # Bulk work may not take the account's concurrency from the page path.
+    max_concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class EveryMinute:
+    """The function runs once a minute."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function; its code is `functions/<name>/handler.py`."""
+
+    name: str
+    summary: str
+    triggers: tuple[FromQueue | EveryMinute, ...]
+    timeout_s: int
+    memory_mb: int
+    environment: Mapping[str, Value]
+    # Takes the stack's ReservedConcurrency parameter, when it is set.
+    on_page_path: bool = True
+
+    @property
+    def title(self) -> str:
+        """Return the name as logical ids spell it."""
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+    @property
+    def deployed_name(self) -> str:
+        """Return the name as it follows the stack's name in AWS."""
+        return self.name.replace("_", "-")
