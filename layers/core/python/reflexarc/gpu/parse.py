@@ -61,7 +61,8 @@ _SWITCH_LINK = re.compile(r"[\s,]*(Fatal|Non-?fatal),\s*Link\s+(-?[0-9]{1,4})", 
 _LOST = "fallen off the bus"
 _SPEAKER = re.compile(rf"(?<![a-z0-9_])NVRM:|\bnvidia\s+{_ADDRESS}", _FLAGS)
 _FULL_ADDRESS = re.compile(
-    r"(?<![0-9a-f:])[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-9a-f])?(?![0-9a-f])", _FLAGS
+    r"(?<![0-9a-f])(?<![0-9a-f]:)[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-9a-f])?(?![0-9a-f])",
+    _FLAGS,
 )
 _BYTES = re.compile(r'"MESSAGE"\s?:\s?\[')  # journald's way of showing unprintable messages
 # Somebody searched for, or printed, such a line: the audit log and sudo show their commands.
