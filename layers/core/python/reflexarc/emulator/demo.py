@@ -20,6 +20,8 @@ from reflexarc.events.signal import Hops
 LOGS = Path("build", "demo", "logs")
 PATIENCE_S = 30.0  # longer than a crashed sender's lease and its wake-up's visibility
 QUIET_S = 1.0  # a second page for the same thing would follow the first at once
+# Nodes that fault together need several environments of gpu_alert at once.
+WARM_ALONGSIDE = 2
 
 
 class Show(Protocol):
@@ -91,7 +93,7 @@ def play(running: Lane, show: Show, checkout: Path) -> Report:
         agents.wait_for(tuple(nodes.values()))
     with show.step("waking the functions: one canary through the page path, cold"):
         began = time.monotonic()
-        running.stack.warm()
+        running.stack.warm(alongside=WARM_ALONGSIDE)
         cold_start_ms = round((time.monotonic() - began) * 1000, 1)
     show.alerts(len(nodes))
     watcher = Watcher(lane=running, show=show)

@@ -1,6 +1,7 @@
 """Where the emulated AWS listens, and clients and environments that reach it."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,12 @@ import boto3
 from botocore.config import Config
 
 REGION = "us-east-1"
+
+
+@cache
+def _client(endpoint: "Endpoint", service: str) -> Any:
+    """Making a client costs 50 ms of CPU, which a demo of latency had better not spend twice."""
+    return endpoint.make_client(service)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +27,11 @@ class Endpoint:
     secret_key: str = "test"  # noqa: S105 - what every emulator accepts as root
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client that talks to this endpoint and to nothing else."""
+        """Return a client that talks to this endpoint and to nothing else, made once."""
+        return _client(self, service)
+
+    def make_client(self, service: str) -> Any:
+        """Return a new boto3 client."""
         return boto3.client(  # type: ignore[call-overload]  # stubs know literal names only
             service,
             endpoint_url=self.url,
@@ -46,15 +57,15 @@ class Endpoint:
 class LocalStackEndpoint(Endpoint):
     """A LocalStack that runs already; localstack-client knows its conventions."""
 
-    def client(self, service: str) -> Any:
+    def make_client(self, service: str) -> Any:
         """Return a client made by localstack-client, or by boto3 where that is not installed."""
         parts = urlsplit(self.url)
         if parts.scheme != "http" or not parts.hostname:
-            return super(LocalStackEndpoint, self).client(service)
+            return super(LocalStackEndpoint, self).make_client(service)
         try:
             from localstack_client.session import Session  # noqa: PLC0415 - optional, and slow
         except ImportError:
-            return super(LocalStackEndpoint, self).client(service)
+            return super(LocalStackEndpoint, self).make_client(service)
         session = Session(
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,

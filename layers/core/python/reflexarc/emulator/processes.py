@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Processes:
         self._folders: list[Path] = []
         self._guard: subprocess.Popen[bytes] | None = None
         self._logs = logs
+        self._starts: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._guard = subprocess.Popen(  # noqa: S603 - argv is ours, no shell
@@ -97,9 +99,9 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         return self._logs
 
-    def folder(self, name: str) -> Path:
+    def folder(self, name: str, parent: Path | None = None) -> Path:
         """Make a temporary folder that is deleted at the end, whatever the end is."""
-        return self.adopt(Path(tempfile.mkdtemp(prefix=f"reflexarc-{name}-")))
+        return self.adopt(Path(tempfile.mkdtemp(prefix=f"reflexarc-{name}-", dir=parent)))
 
     def adopt(self, path: Path) -> Path:
         """Delete this folder at the end, as if we had made it."""
@@ -117,8 +119,8 @@ class Processes:
         stdin: int | IO[bytes] = subprocess.DEVNULL,
     ) -> Child:
         """Start a program with exactly this environment on top of a bare one."""
-        log = self.logs / f"{name}.log"
-        with log.open("ab") as output:
+        log = self._log(name)
+        with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - argv is ours, no shell
                 [str(word) for word in argv],
                 cwd=cwd,
@@ -148,6 +150,12 @@ class Processes:
         if child in self._children:
             self._children.remove(child)
             self._tell(f"drop {child.process.pid}")
+
+    def _log(self, name: str) -> Path:
+        """Return a file for this start alone; a program may be started again."""
+        self._starts[name] += 1
+        again = f"-{self._starts[name]}" if self._starts[name] > 1 else ""
+        return self.logs / f"{name}{again}.log"
 
     def _tell(self, line: str) -> None:
         if self._guard is None or self._guard.stdin is None:

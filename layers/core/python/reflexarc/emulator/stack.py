@@ -1,14 +1,19 @@
 """The committed template, deployed to an emulated AWS, with its secrets filled."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from reflexarc.emulator.deployment import deploy
 from reflexarc.emulator.endpoint import Endpoint
 from reflexarc.emulator.errors import LaneUnavailable
 from reflexarc.emulator.processes import wait_until
+from reflexarc.events.notice import Canary
 
 NAME = "reflexarc"
 SLACK_CHANNEL = "C0GPUALERTS"
@@ -49,9 +54,25 @@ class Stack:
             for name in _WAITING
         )
 
-    def warm(self, timeout_s: float = 30) -> None:
-        """Run the watchdog once, as its schedule would, and wait until its canaries arrived."""
-        self.endpoint.client("lambda").invoke(FunctionName=self.function("watchdog"), Payload=b"{}")
+    def send(self, queue: str, message: BaseModel | str) -> None:
+        """Put a message into a queue, named by its output."""
+        body = message if isinstance(message, str) else message.model_dump_json(by_alias=True)
+        self.endpoint.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
+
+    def warm(self, alongside: int = 0, timeout_s: float = 30) -> None:
+        """Run the watchdog once, as its schedule would, and wait until its canaries arrived.
+
+        `alongside` more canaries for gpu_alert start as many further environments of it: a batch
+        that finds the others busy must then not wait for a cold start.
+        """
+        ran = self.endpoint.client("lambda").invoke(
+            FunctionName=self.function("watchdog"), Payload=b"{}"
+        )
+        if ran.get("FunctionError"):
+            raise LaneUnavailable(f"the watchdog failed: {ran['Payload'].read().decode()}")
+        for _ in range(alongside):
+            time.sleep(0.02)  # apart, or one batch takes them all
+            self.send("GpuFaultsQueueUrl", Canary(sent_at=datetime.now(UTC)))
         if not wait_until(lambda: self.waiting(*_WARMED) == 0, timeout_s, every_s=0.05):
             raise LaneUnavailable("the functions took no canary: look at the emulator's log")
 

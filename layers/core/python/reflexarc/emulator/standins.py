@@ -31,8 +31,7 @@ class StandIns:
 
     def log(self, since: int = 0, wait_s: float = 0.0) -> list[Entry]:
         """Return the requests after the given one, waiting for the first of them."""
-        answer = self.pool.request("GET", f"{self.url}/_log?since={since}&wait={wait_s}")
-        entries: list[Entry] = answer.json()["log"]
+        entries: list[Entry] = self._get(f"/_log?since={since}&wait={wait_s}")["log"]
         return entries
 
     def slack(self) -> dict[str, list[Entry]]:
@@ -52,7 +51,10 @@ class StandIns:
             raise LaneUnavailable(f"the stand-ins refuse these faults: {answer.data.decode()}")
 
     def _get(self, path: str) -> dict[str, Any]:
-        document: dict[str, Any] = self.pool.request("GET", self.url + path).json()
+        try:
+            document: dict[str, Any] = self.pool.request("GET", self.url + path).json()
+        except urllib3.exceptions.HTTPError as error:
+            raise LaneUnavailable(f"the stand-ins are gone: {self.child.tail()}") from error
         return document
 
 
