@@ -1,0 +1,103 @@
+"""The house keeps its own rules: sizes, inventories, and docs whose commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from reflexarc.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+CODE = ("layers/core/python", "functions", "infra", "samples")
+MODULE_MAX, HANDLER_MAX = 400, 60
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def shell_lines(document: Path) -> list[str]:
+    blocks = re.findall(r"```(?:sh|bash|console)\n(.*?)```", document.read_text(), re.DOTALL)
+    joined = "\n".join(blocks).replace("\\\n", " ")
+    return [line.strip() for line in joined.splitlines()]
+
+
+def test_modules_and_handlers_stay_small() -> None:
+    modules = [path for folder in CODE for path in (ROOT / folder).rglob("*.py")]
+
+    assert [str(path) for path in modules if lines(path) > MODULE_MAX] == []
+    assert [str(p) for p in ROOT.glob("functions/*/handler.py") if lines(p) > HANDLER_MAX] == []
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    names = {"utils", "helpers", "common", "manager", "base"}
+
+    found = [p for folder in CODE for p in (ROOT / folder).rglob("*.py") if p.stem in names]
+
+    assert found == []
+
+
+def test_every_function_has_a_readme() -> None:
+    handlers = {path.parent for path in ROOT.glob("functions/*/handler.py")}
+
+    assert [str(folder) for folder in handlers if not (folder / "README.md").exists()] == []
+
+
+def test_every_sample_is_named_by_a_test_or_is_code() -> None:
+    texts = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    data = [
+        path
+        for path in (ROOT / "samples").rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name != "README.md"
+    ]
+
+    assert [str(p) for p in data if p.name not in texts and p.parent.name not in texts] == []
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.name)
+def test_documented_make_targets_exist(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for line in shell_lines(document)
+        for target in re.findall(r"^make ([a-z-]+)", line.split("#")[0])
+    }
+
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.name)
+def test_documented_commands_exist(document: Path) -> None:
+    group = typer.main.get_command(app)
+    unknown = []
+    for line in shell_lines(document):
+        for said in re.findall(r"(?:^|\| |/)reflexarc ([a-z][a-z -]*)", line.split("#")[0]):
+            words = said.split()
+            command = group
+            for word in words:
+                commands = getattr(command, "commands", None)
+                if not commands:
+                    break
+                if word not in commands:
+                    unknown.append(said)
+                    break
+                command = commands[word]
+
+    assert unknown == []
+
+
+def test_help_opens() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+
+    assert result.exit_code == 0
+    assert "incidents" in result.output
+
+
+def test_yaml_in_the_docs_is_yaml() -> None:
+    for document in GUIDES:
+        for block in re.findall(r"```ya?ml\n(.*?)```", document.read_text(), re.DOTALL):
+            assert list(yaml.safe_load_all(block))
