@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-TABLE = "reflexarc-incidents"
 REGION = "eu-west-1"
 
 
@@ -31,12 +30,21 @@ def aws() -> Iterator[None]:
             yield
 
 
-def incidents_table() -> "DynamoDBClient":
-    """Return a client on a fresh incidents table, shaped as the template deploys it."""
-    client = boto3.client("dynamodb", region_name=REGION)
+def dynamodb() -> "DynamoDBClient":
+    """Return a client of its own: faults that are planned on it stay with it."""
+    return boto3.client("dynamodb", region_name=REGION)
+
+
+def sqs() -> "SQSClient":
+    """Return a client of its own."""
+    return boto3.client("sqs", region_name=REGION)
+
+
+def make_table(client: "DynamoDBClient", name: str) -> None:
+    """Make an incidents table, shaped as the template deploys it."""
     names = ("pk", "sk", "watch_pk", "watch_sk")
     client.create_table(
-        TableName=TABLE,
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
         KeySchema=[
@@ -54,7 +62,6 @@ def incidents_table() -> "DynamoDBClient":
             }
         ],
     )
-    return client
 
 
 def queue(client: "SQSClient", name: str) -> str:

@@ -10,6 +10,7 @@ from reflexarc.incidents.config import default_routing
 from reflexarc.incidents.model import Change, Routing
 from reflexarc.incidents.rules import decide
 from reflexarc.kernel.ids import ulid
+from reflexarc.notify.model import Attempt, Receipt
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ROUTING: Routing = default_routing("C0PAGES")
@@ -71,3 +72,21 @@ def told(decided: Change) -> list[tuple[str, str, int]]:
         (notice.action, notice.channel.name, notice.incident.generation)
         for notice in decided.notices
     ]
+
+
+def attempt(detail: str = "") -> Attempt:
+    """Return an attempt to tell Slack that worked."""
+    return Attempt(
+        channel="slack",
+        action="trigger",
+        outcome="sent",
+        detail=detail,
+        at=NOW,
+        latency_ms=42,
+        hops=Hops(observed_at=NOW, delivered_at=at(0.042)),
+    )
+
+
+def receipt(vendor_id: str = "1700000000.000100") -> Receipt:
+    """Return what Slack calls a message."""
+    return Receipt(vendor_id=vendor_id, destination="C0PAGES", via="slack", posted_at=NOW)

@@ -1,0 +1,69 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
+from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
+from reflexarc.adapters.memory.incident_book import MemoryIncidentBook
+from reflexarc.adapters.memory.outbox import MemoryOutbox
+from reflexarc.adapters.memory.store import Store
+from reflexarc.incidents.ports import IncidentBook
+from reflexarc.notify.ports import Outbox
+from tests.support.aws import Faults, aws, dynamodb, make_table, sqs
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A fresh table on a client whose calls can be made to fail."""
+
+    client: "DynamoDBClient"
+    name: str
+    faults: Faults
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A book and an outbox over the same rows."""
+
+    book: IncidentBook
+    outbox: Outbox
+
+
+@pytest.fixture(scope="package")
+def cloud() -> Iterator["DynamoDBClient"]:
+    with aws():
+        yield dynamodb()
+
+
+@pytest.fixture
+def table(cloud: "DynamoDBClient") -> Table:
+    name = f"incidents-{next(_numbers)}"
+    make_table(cloud, name)
+    client, faults = dynamodb(), Faults()
+    faults.attach(client)
+    return Table(client, name, faults)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def shelf(request: pytest.FixtureRequest) -> Shelf:
+    if request.param == "memory":
+        store = Store()
+        return Shelf(MemoryIncidentBook(store), MemoryOutbox(store))
+    table: Table = request.getfixturevalue("table")
+    return Shelf(
+        DynamoIncidentBook(table.client, table.name), DynamoOutbox(table.client, table.name)
+    )
+
+
+@pytest.fixture
+def sqs_client(cloud: "DynamoDBClient") -> "SQSClient":  # noqa: ARG001 - keeps moto running
+    return sqs()
