@@ -27,14 +27,19 @@ _FIRST = ("kind", "code", "pci", "pid", "process")
 _encode = json.JSONEncoder().encode
 
 
+def _readable(file: Path) -> Path:
+    """Refuse a missing file before anything is printed; typer's own check refuses `-` as well."""
+    if file != STDIN and (file.is_dir() or not file.exists()):
+        raise typer.BadParameter(f"there is no file {file}")
+    return file
+
+
 @xid_app.command("parse")
 def parse_lines(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
+            callback=_readable,
             help="A log; - reads standard input.",
         ),
     ] = STDIN,
