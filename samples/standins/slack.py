@@ -7,6 +7,7 @@ import hashlib
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class SlackStandIn:
     webhook_channel: str
     posts: Limits
     calls: Limits
+    clock: Callable[[], float] = time.time
     channels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _last_ts: float = 0.0
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -134,7 +136,7 @@ class SlackStandIn:
         )
 
     def _store(self, channel: str, content: dict[str, Any]) -> dict[str, Any]:
-        self._last_ts = max(self._last_ts + 0.000_001, time.time())
+        self._last_ts = max(self._last_ts + 0.000_001, self.clock())
         message = {
             "ts": f"{self._last_ts:.6f}",
             "user": "U0STANDIN",
