@@ -229,6 +229,40 @@ def test_orders_of_different_boots_are_not_compared() -> None:
     assert reopened.incident.generation == 2
 
 
+def test_fault_after_a_reboot_ends_the_open_generation_and_pages_anew() -> None:
+    opened = change(signal(1, seq=6, boot="boot-a", count=9))
+
+    again = change(signal(2, seq=1, boot="boot-b"), after=opened)
+
+    incident = again.incident
+    assert (incident.generation, incident.state, incident.count) == (2, "open", 1)
+    assert incident.boots == ("boot-a", "boot-b")
+    assert told(again) == [
+        ("resolve", "pagerduty", 1),
+        ("resolve", "slack", 1),
+        ("trigger", "pagerduty", 2),
+        ("trigger", "slack", 2),
+    ]
+    assert "reboot" in again.notices[0].incident.marks[0]
+
+
+def test_reboot_inside_one_batch_ends_what_that_batch_opened() -> None:
+    both = change(signal(1, seq=6, boot="boot-a"), signal(2, seq=1, boot="boot-b", seconds=90))
+
+    assert (both.incident.generation, both.incident.version) == (2, 3)
+    assert told(both) == [("trigger", "pagerduty", 2), ("trigger", "slack", 2)]
+
+
+def test_late_fault_of_a_boot_that_is_over_is_history() -> None:
+    opened = change(signal(1, seq=6, boot="boot-a", severity=Severity.WARNING))
+    again = change(signal(2, seq=1, boot="boot-b", severity=Severity.WARNING), after=opened)
+
+    late = change(signal(3, seq=7, boot="boot-a"), after=again)
+
+    assert (late.incident.generation, late.incident.severity) == (2, Severity.WARNING)
+    assert told(late) == []
+
+
 def test_signals_without_order_are_taken_as_they_arrive() -> None:
     resolved = change(clear(2), after=change(signal(1)))
 

@@ -5,12 +5,12 @@ from reflexarc.adapters.memory.incident_book import MemoryIncidentBook
 from reflexarc.adapters.memory.outbox import MemoryOutbox
 from reflexarc.adapters.memory.queues import MemoryWakeUps
 from reflexarc.events.incident import Incident
-from reflexarc.events.signal import Entity
+from reflexarc.events.signal import Entity, Hops
 from reflexarc.incidents.model import EVENTS_MAX, Change
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
 from reflexarc.incidents.service import OUTAGE, TRIES, IncidentService, jittered_pause
 from reflexarc.kernel.errors import Unavailable
-from tests.support.incidents import GPU, NOW, ROUTING, signal, ulid_of
+from tests.support.incidents import GPU, NOW, ROUTING, at, signal, ulid_of
 
 SLACK = "slack/C0PAGES"
 PAGER = f"pagerduty/pagerduty/{GPU.fingerprint}"
@@ -217,3 +217,16 @@ def test_what_one_message_says_of_a_thing_is_never_split() -> None:
 
 def test_pause_after_a_lost_race_is_short() -> None:
     jittered_pause(0)
+
+
+def test_two_copies_of_one_message_in_a_batch_count_once() -> None:
+    book = StubbornBook()
+    message = [signal(1, cause="xid/48", count=2), signal(1, cause="xid/63", count=3)]
+    hops = Hops(observed_at=NOW, sent_at=at(4), queued_at=at(5))
+    sent_again = [fault.model_copy(update={"hops": hops, "sent_at": at(4)}) for fault in message]
+
+    service(book).record([*message, signal(2), *sent_again])
+
+    stored = book.load(GPU.fingerprint)
+    assert stored is not None
+    assert stored.count == 6

@@ -12,6 +12,7 @@ from reflexarc.events.signal import Entity, Hops, Order
 
 State = Literal["open", "resolved"]
 CAUSES_MAX = 20
+BOOTS_MAX = 8
 
 
 class Cause(Value):
@@ -57,6 +58,9 @@ class Incident(Value):
     resolved_at: AwareDatetime | None = None
     channels: tuple[str, ...] = Field(default=(), description="channels triggered, by name")
     cleared: Order | None = Field(default=None, description="faults before this are history")
+    boots: tuple[str, ...] = Field(
+        default=(), description="boots of the node that were seen, the last one runs now"
+    )
     latest: Order | None = Field(default=None, description="newest fault; older clears are late")
     clock_skew_s: float = 0.0
     hops: Hops = Field(description="of the finding that last raised the severity")

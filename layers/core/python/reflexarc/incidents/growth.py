@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from reflexarc.events.incident import CAUSES_MAX, Cause, Incident
+from reflexarc.events.incident import BOOTS_MAX, CAUSES_MAX, Cause, Incident
 from reflexarc.events.signal import Order, Signal
 from reflexarc.incidents.limits import join_labels, join_marks, shown
 from reflexarc.incidents.model import Effect
@@ -14,13 +14,34 @@ def effect_of(incident: Incident | None, signal: Signal) -> Effect:
     if signal.kind == "clear":
         overtaken = incident is not None and _before(signal.order, incident.latest)
         return "resolves" if is_open and not overtaken else "late"
-    if incident is not None and _before(signal.order, incident.cleared):
+    if incident is not None and (
+        _before(signal.order, incident.cleared) or _of_past_boot(signal.order, incident)
+    ):
         return "history"
-    return "joins" if is_open else "opens"
+    if not is_open:
+        return "opens"
+    return "succeeds" if incident is not None and _rebooted(signal.order, incident) else "joins"
+
+
+def outlived(incident: Incident, now: datetime) -> Incident:
+    """Return an open incident as its node's reboot ended it."""
+    marks = join_marks(
+        incident.marks, ("ended by a reboot of the node, after which it faulted anew",)
+    )
+    return incident.model_copy(update={"state": "resolved", "resolved_at": now, "marks": marks})
 
 
 def take(effect: Effect, incident: Incident | None, signal: Signal, now: datetime) -> Incident:
     """Return the incident after the effect of a signal on it."""
+    taken = _take(effect, incident, signal, now)
+    boots = incident.boots if incident else ()
+    boot = signal.order.boot_id if signal.order else None
+    if boot is not None and boot not in boots:
+        boots = (*boots, boot)[-BOOTS_MAX:]
+    return taken.model_copy(update={"boots": boots})
+
+
+def _take(effect: Effect, incident: Incident | None, signal: Signal, now: datetime) -> Incident:
     if incident is None or effect == "opens":
         generation = incident.generation if incident else 0
         fresh = _begin(signal, now, generation + (effect == "opens"))
@@ -126,6 +147,14 @@ def gravity(finding: Incident | Signal) -> tuple[int, bool]:
 def _before(order: Order | None, mark: Order | None) -> bool:
     same_boot = order is not None and mark is not None and order.boot_id == mark.boot_id
     return same_boot and order is not None and mark is not None and order.seq < mark.seq
+
+
+def _rebooted(order: Order | None, incident: Incident) -> bool:
+    return order is not None and bool(incident.boots) and order.boot_id not in incident.boots
+
+
+def _of_past_boot(order: Order | None, incident: Incident) -> bool:
+    return order is not None and order.boot_id in incident.boots[:-1]
 
 
 def _newest(known: Order | None, order: Order | None) -> Order | None:

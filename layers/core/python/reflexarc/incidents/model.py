@@ -10,7 +10,7 @@ from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Channel, Notice
 from reflexarc.events.severity import Severity
 
-Effect = Literal["opens", "joins", "history", "resolves", "late"]
+Effect = Literal["opens", "succeeds", "joins", "history", "resolves", "late"]
 # One change tells each channel at most four things: an earlier generation's last update and its
 # resolve, and the newest generation's trigger and resolve.
 CHANNELS_MAX = 8

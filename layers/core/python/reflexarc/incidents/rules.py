@@ -1,26 +1,31 @@
 """What signals do to an incident and whom it is told: pure decisions, in three steps.
 
 1. Every signal has one effect on the incident as it stands: it opens a generation, joins it,
-   is history (a fault that was already cleared), resolves it, or comes too late to resolve it.
+   succeeds it (the node has rebooted since: that generation ends and the next one opens), is
+   history (a fault that was already cleared, or of a boot that is over), resolves it, or comes too
+   late to resolve it.
 2. The effects of a batch form stages; a stage is one version of the incident. A new stage begins
    where a generation opens or resolves, so a batch of faults alone is one version.
 3. Each stage is compared with the one before, and what a reader cares about becomes notices.
 
 Order: signals of one boot are ordered by their sequence number. Signals of different boots, and
-signals without an order, are taken as they arrive: clocks decide nothing. A late fault of an
-earlier boot therefore pages; missing a fault would be worse.
+signals without an order, are taken as they arrive: clocks decide nothing. The first fault of an
+earlier boot therefore pages even if it comes late; missing a fault would be worse.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Notice
 from reflexarc.events.signal import Signal
-from reflexarc.incidents.growth import effect_of, take
+from reflexarc.incidents.growth import effect_of, outlived, take
 from reflexarc.incidents.limits import bounded
 from reflexarc.incidents.model import Change, Routing
 from reflexarc.incidents.telling import tell
+
+_STAMPS = {"sent_at", "hops", "first_at", "last_at", "marks", "clock_skew_s"}
 
 
 def event_of(signal: Signal) -> str:
@@ -49,6 +54,25 @@ def in_order(signals: Sequence[Signal]) -> tuple[Signal, ...]:
     return tuple(sorted(signals, key=place))
 
 
+def distinct(signals: Sequence[Signal]) -> tuple[Signal, ...]:
+    """Return the signals without those that a second delivery of a message repeats.
+
+    A sender that got no answer sends its message again, and both copies may come in one batch,
+    where the ledger cannot tell them apart. They differ in the stamps of their way alone.
+    """
+    counted = Counter(event_of(signal) for signal in signals)
+    kept: dict[object, Signal] = {}
+    for place, signal in enumerate(signals):
+        event = event_of(signal)
+        alone = counted[event] == 1
+        kept.setdefault(place if alone else (event, _said(signal)), signal)
+    return tuple(kept.values())
+
+
+def _said(signal: Signal) -> str:
+    return signal.model_dump_json(exclude=_STAMPS)
+
+
 def decide(
     incident: Incident | None, signals: Sequence[Signal], routing: Routing, now: datetime
 ) -> Change:
@@ -68,8 +92,12 @@ def decide(
     for raw in signals:
         signal = bounded(raw)
         effect = effect_of(current, signal)
-        if effect in {"opens", "resolves"} and current is not before and current is not None:
+        turns = effect in {"opens", "succeeds", "resolves"}
+        if turns and current is not before and current is not None:
             current = before = close(current)
+        if effect == "succeeds" and current is not None:
+            current = before = close(outlived(current, now))
+            effect = "opens"
         current = take(effect, current, signal, now)
     if current is None or current is incident:
         raise ValueError("there is nothing to decide without signals")

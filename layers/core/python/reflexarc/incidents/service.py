@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reflexarc.events.signal import Signal
 from reflexarc.incidents.model import EVENTS_MAX, Routing
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, IncidentBook, Stale, WakeUps
-from reflexarc.incidents.rules import decide, event_of, in_order
+from reflexarc.incidents.rules import decide, distinct, event_of, in_order
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable
 
@@ -36,7 +36,8 @@ class IncidentService:
     def record(self, signals: Sequence[Signal]) -> frozenset[str]:
         """Record the signals; return the ids of those that must be sent again later.
 
-        Signals that share an id and a thing are parts of one message: recorded together or not.
+        Signals that share an id and a thing are parts of one message: recorded together or not,
+        and once where two copies of the message came.
         """
         routing = self.routing()
         done = _Progress()
@@ -107,7 +108,7 @@ class _Progress:
 def _chunks(signals: Sequence[Signal]) -> Iterator[tuple[Signal, ...]]:
     """Yield the signals by thing, in order, each time as many as one transaction can record."""
     by_thing: dict[str, list[Signal]] = {}
-    for signal in signals:
+    for signal in distinct(signals):
         by_thing.setdefault(signal.entity.fingerprint, []).append(signal)
     for group in by_thing.values():
         ordered = in_order(group)
