@@ -21,11 +21,11 @@ class FaultLine(NamedTuple):
     """
 
     kind: Kind
-    suspicious: bool = False
     code: int | None = None
     pci: str | None = None
     pid: int | None = None
     process: str | None = None
+    suspicious: bool = False
     detail: str | None = None
     gpu_instance: int | None = None
     compute_instance: int | None = None
