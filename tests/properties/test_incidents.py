@@ -157,7 +157,7 @@ def test_people_know_the_final_state(signals: list[Signal], cuts: set[int]) -> N
 
 @UNHURRIED
 @given(fault_batches(), st.randoms(use_true_random=False), CUTS)
-def test_counts_do_not_depend_on_the_order_of_arrival(
+def test_counts_of_a_boot_do_not_depend_on_the_order_of_arrival(
     signals: list[Signal], random: Random, cuts: set[int]
 ) -> None:
     shuffled = list(signals)
