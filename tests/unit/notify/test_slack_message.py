@@ -34,7 +34,7 @@ def lost_gpu(kind: Action = "trigger", /, **fields: Any) -> Notice:
         "meaning": "The driver can no longer reach the GPU.",
         "action": "Drain node-7 and power-cycle it.",
         "job": Job(id="4711", name="train-llama", owner="alice", namespace="ml"),
-        "labels": {"rack": "r12"},
+        "labels": {"rack": "r12", "node": "node-7", "xid": "79"},
         "evidence": (LINE,),
         "count": 4,
         "last_at": at(9),

@@ -16,6 +16,7 @@ from tests.support.notices import NOW, at, incident
         (3_210, "3.2 s"),
         (65_000, "1 min 5 s"),
         (7_380_000, "2 h 3 min"),
+        (900_000, "15 min"),
         (90_000_000, "1 d 1 h"),
     ],
 )
@@ -44,6 +45,12 @@ def test_the_first_hours_of_the_calendar_are_still_printed() -> None:
 )
 def test_a_clock_that_is_off_is_told(seconds: float, words: str) -> None:
     assert wording.skew(incident(clock_skew_s=seconds)) == words
+
+
+def test_a_clock_that_a_mark_tells_of_is_told_once() -> None:
+    marked = incident(clock_skew_s=7_380.0, marks=("node clock is 2 h 3 min ahead",))
+
+    assert wording.skew(marked) == ""
 
 
 def test_the_owner_of_the_job_acts_on_a_fault_of_the_job() -> None:

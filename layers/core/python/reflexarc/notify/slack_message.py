@@ -23,6 +23,7 @@ CAUSES_SHOWN, LABELS_SHOWN, LINES_SHOWN = 5, 5, 2
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
+_SHOWN_ABOVE = frozenset({"gpu", "node", "nvswitch", "owner", "sxid", "xid"})
 # Plain text knows no escapes: brackets that merely look alike cannot open a mention.
 _LOOKALIKES = str.maketrans("<>", "\u2039\u203a")
 
@@ -162,11 +163,11 @@ def _evidence(incident: Incident) -> list[Block]:
 
 
 def _footer(incident: Incident, latency_ms: int | None) -> str:
-    labels = sorted(incident.labels.items())[:LABELS_SHOWN]
+    labels = sorted(item for item in incident.labels.items() if item[0] not in _SHOWN_ABOVE)
     parts = [
         _latency(latency_ms),
         f"{incident.severity} {code(incident.cause, NAME)}",
-        *(code(f"{name}={value}", NAME) for name, value in labels),
+        *(code(f"{name}={value}", NAME) for name, value in labels[:LABELS_SHOWN]),
         f"incident {incident.key[:8]}",
         f"generation {wording.number(incident.generation)}" if incident.generation > 1 else "",
     ]

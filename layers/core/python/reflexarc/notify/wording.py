@@ -35,9 +35,9 @@ def duration(milliseconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next(index for index, (number, _) in enumerate(units) if number)
+    return " ".join(f"{number} {unit}" for number, unit in units[first : first + 2] if number)
 
 
 def span(start: datetime, end: datetime) -> str:
@@ -71,9 +71,9 @@ def times(count: int) -> str:
 
 
 def skew(incident: Incident) -> str:
-    """Return what to know about the node's clock; empty while it is right."""
+    """Return what to know about the node's clock; empty while it is right, or a mark tells it."""
     seconds = incident.clock_skew_s
-    if not seconds:
+    if not seconds or any("clock" in mark for mark in incident.marks):
         return ""
     if math.isnan(seconds):
         return "the node's clock makes no sense: times shown are ours"
