@@ -33,7 +33,7 @@ def main() -> int:
             if not _sam(arguments, environment):
                 return 1
         missing = _expected_outputs(TEMPLATE) - _outputs(emulator.endpoint)
-    sys.stdout.write(f"sam deploy: {'missing ' + ', '.join(missing) if missing else 'ok'}\n")
+    sys.stdout.write(f"outputs: {'missing ' + ', '.join(missing) if missing else 'ok'}\n")
     return 1 if missing else 0
 
 
