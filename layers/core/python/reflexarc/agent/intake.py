@@ -1,7 +1,7 @@
 """From lines to messages: recognise, collapse, pack, and keep before anything is sent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -123,8 +123,9 @@ class Intake:
             self.counters.unparsed += 1
             self.counters.unparsed_sample = sighting.text[:_SAMPLE_MAX]
         self.counters.faults += 1
-        seen = Line(text=sighting.text, at=line.at, kernel_seq=line.kernel_seq)
-        leaving = self.collapser.observe(sighting.key, seen, now)
+        if sighting.text != line.text:
+            line = replace(line, text=sighting.text)
+        leaving = self.collapser.observe(sighting.key, line, now)
         if not leaving:
             self.counters.collapsed += 1
             self._unkept_counts = True

@@ -6,6 +6,9 @@ from reflexarc.gpu.identity import collapse_key
 from reflexarc.gpu.lines import EventLines
 from reflexarc.gpu.parse import parse
 
+# A storm repeats a few lines hundreds of thousands of times; they are taken apart once.
+_KNOWN_MAX = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -24,11 +27,18 @@ class Recogniser:
 
     def __init__(self) -> None:
         self._event_lines = EventLines()
+        self._known: dict[str, Sighting] = {}
 
     def see(self, text: str) -> Sighting | None:
         """Return what the line reports; None for all lines that are not ours."""
         event = self._event_lines.feed(text)
+        if known := self._known.get(event):
+            return known
         fault = parse(event)
         if fault.kind == "none" and not fault.suspicious:
             return None
-        return Sighting(event, repr(collapse_key(fault, event)), fault.suspicious)
+        sighting = Sighting(event, repr(collapse_key(fault, event)), fault.suspicious)
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[event] = sighting
+        return sighting

@@ -17,6 +17,8 @@ from reflexarc.kernel.errors import Rejected
 _LOOK_SECONDS = 0.2
 _LAST_LOOK_SECONDS = 0.02
 _JOIN_SECONDS = 1.0
+# How much of the time for leaving is kept for what has not been sent yet.
+_FAREWELL_SHARE = 0.7
 
 
 class Unreadable(Rejected):
@@ -131,8 +133,10 @@ class Agent:
         while self._take(0):
             pass
         self.intake.finish()
+        # The farewell comes last, so that its counters are the final ones if all goes well.
+        self._wait_until_sent(_FAREWELL_SHARE * (deadline - self.monotonic()))
         self.intake.heartbeat(farewell=True)
-        self.spool.wait(lambda: not self._waiting(), max(deadline - self.monotonic(), 0))
+        self._wait_until_sent(deadline - self.monotonic())
         self._closing = True
         self._make_durable()
         failed = [reader for reader in self.readers if reader.failure is not None]
@@ -140,6 +144,9 @@ class Agent:
             names = ", ".join(f"{each.source.name}: {each.failure}" for each in failed)
             raise Unreadable(f"cannot read {names}")
         return Outcome(waiting=self._waiting(), on_disk=not self.spool.report().trouble)
+
+    def _wait_until_sent(self, seconds: float) -> None:
+        self.spool.wait(lambda: not self._waiting(), max(seconds, 0))
 
     def _waiting(self) -> int:
         return sum(self.spool.waiting(courier.lane) for courier in self.couriers)

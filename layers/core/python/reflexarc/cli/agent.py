@@ -5,6 +5,8 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -154,10 +156,10 @@ def _run(settings: AgentSettings, *, everything: bool) -> None:
     log = AgentLog(settings.log_level)
     emit = _Printer(everything=everything, dry_run=settings.dry_run)
     running = compose(settings, emit=emit, log=log)
-    _stop_on_signals(running)
     log.info("agent started", node=settings.node, sources=",".join(settings.sources))
     emit("started", {"node": settings.node, "sources": list(settings.sources)})
-    outcome = running.run()
+    with _stopped_by_signals(running):
+        outcome = running.run()
     emit("stopped", {"waiting": outcome.waiting, "on_disk": outcome.on_disk})
     log.info("agent stopped", waiting=outcome.waiting)
     _judge(outcome, settings)
@@ -177,15 +179,20 @@ def _judge(outcome: Outcome, settings: AgentSettings) -> None:
         )
 
 
-def _stop_on_signals(running: Agent) -> None:
-    """Leave in good order at the first SIGTERM or SIGINT, at once at the second."""
+@contextmanager
+def _stopped_by_signals(running: Agent) -> Iterator[None]:
+    """Let it leave in good order at the first SIGTERM or SIGINT, and die at the second."""
 
     def stop(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         running.stop()
 
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, stop)
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _fail(message: str, code: int) -> NoReturn:
