@@ -55,7 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
         if lambda_python is None:
             sys.stdout.write(
                 f"no Python {LAMBDA_PYTHON} here: the layers carry no bytecode for Lambda, and"
-                " each cold start compiles them; `build/uv/bin/uv python install 3.13` before a real deploy\n"
+                " each cold start compiles them; before a real deploy:"
+                f" {uv} python install {LAMBDA_PYTHON}\n"
             )
 
 
