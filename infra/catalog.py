@@ -33,11 +33,15 @@ NOTIFY_TIMEOUT_S = 10
 LEASE_S = 15
 NOTIFY_VISIBILITY_S = 20
 
+# What can never succeed is put aside by the function itself, with its reason; these counts serve
+# crashes and outages alone. Sixty tries a minute apart outlast an hour without DynamoDB.
+OUTAGE_TRIES = 60
+
 GPU_FAULTS = Queue(
     "gpu-faults",
     "GPU faults from edge agents; nothing else may queue before them",
     visibility_s=60,
-    max_receive=5,
+    max_receive=OUTAGE_TRIES,
     agents_send=True,
     oldest_alarm_s=MINUTE,
     oldest_runbook="gpu-faults-age",
@@ -54,7 +58,7 @@ SIGNALS = Queue(
     "signals",
     "signals from every producer that is not the fault path",
     visibility_s=60,
-    max_receive=5,
+    max_receive=OUTAGE_TRIES,
     oldest_alarm_s=5 * MINUTE,
     oldest_runbook="signals-age",
 )
