@@ -74,7 +74,11 @@ class Pending:
         return self.notices[-1]
 
     @property
+    def opens(self) -> bool:
+        """Return whether the channel was told nothing of this generation yet."""
+        return any(notice.action == "trigger" for notice in self.notices)
+
+    @property
     def pages(self) -> bool:
         """Return whether this tells somebody of trouble that nobody was told of yet."""
-        opens = any(notice.action == "trigger" for notice in self.notices)
-        return opens and self.latest.action != "resolve"
+        return self.opens and self.latest.action != "resolve"
