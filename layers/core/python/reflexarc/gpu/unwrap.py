@@ -26,7 +26,7 @@ _DECODER = json.JSONDecoder()
 
 def lines_in(text: str, depth: int = DEPTH_MAX) -> tuple[str, ...]:
     """Return the plain lines that a text carries, in their order."""
-    if depth and "{" in text and (strings := _strings_of_object(text)):
+    if depth and "{" in text and '"' in text and (strings := _strings_of_object(text)):
         return tuple(line for string in strings for line in lines_in(string, depth - 1))
     if "\\" in text or "#0" in text:
         text = _ESCAPE.sub(_unescaped, text)
