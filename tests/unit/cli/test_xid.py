@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,20 @@ def test_explain_says_what_would_happen_to_an_unknown_code() -> None:
 @pytest.mark.parametrize("wrong", [["--", "-1"], ["seventy-nine"], []])
 def test_explain_refuses_what_is_no_code(wrong: list[str]) -> None:
     assert run("explain", *wrong)[0] == 2
+
+
+def test_the_guides_commands_work() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "xid.md"
+    commands = re.findall(
+        r"^\$ reflexarc xid explain (.+)$", guide.read_text("utf-8"), re.MULTILINE
+    )
+
+    assert len(commands) == 3
+    assert {run("explain", *command.split())[0] for command in commands} == {0}
+
+
+def test_the_guide_names_every_field() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "xid.md").read_text("utf-8")
+    (answer,) = parsed(b"noise")
+
+    assert [field for field in answer if f"`{field}`" not in guide] == []

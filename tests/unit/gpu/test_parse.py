@@ -359,6 +359,12 @@ def test_an_sxid_ends_where_its_string_ends() -> None:
     assert parse(text).detail == "Non-fatal, Link 4 x"
 
 
+def test_colours_are_no_part_of_what_a_line_says() -> None:
+    text = "\x1b[31mnvidia-nvswitch1: SXid (PCI:0000:06:00.0): 26008, SOE Watchdog error\x1b[0m"
+
+    assert parse(text).detail == "SOE Watchdog error"
+
+
 def test_kmsg_escapes_are_text_again() -> None:
     fault = parse("4,1,2,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=\\xc3\\xa9t\\xc3\\xa9, Gone")
 

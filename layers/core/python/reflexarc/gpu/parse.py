@@ -87,7 +87,7 @@ def parse(text: str) -> FaultLine:
     if not spoken_of and (text[:1] != "{" or not _BYTES.search(text)):
         return NOTHING
     text = text[:LONGEST]
-    wrapped = "\\" in text or "\n" in text or ("{" in text and '"' in text)
+    wrapped = "\\" in text or "\n" in text or "\x1b" in text or ("{" in text and '"' in text)
     if not wrapped:
         if (found := _XID.search(text)) is not None:
             return _xid(found, text)
