@@ -330,3 +330,28 @@ def test_sync_after_writing_and_before_is_harmless(spool: Spool) -> None:
     spool.sync()
 
     assert ids(spool) == numbered(1)
+
+
+def test_lane_without_a_folder_does_not_disturb_one_that_is_full(tmp_path: Path) -> None:
+    (tmp_path / "readings").write_text("no folder")
+    spool = opened(tmp_path, max_bytes=MEBIBYTE)
+    spool.put("readings", [message(1)], {})
+
+    for number in range(200):
+        spool.put("faults", [message(number, size=10_000)], {})
+
+    assert spool.report().faults_shed == 200 - spool.waiting("faults")
+    assert spool.waiting("readings") == 1
+
+
+def test_full_disk_and_full_budget_together_still_take_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(tmp_path, max_bytes=64 * 1024)
+    spool.put("faults", [message(1, size=60_000)], {})
+    FullDisk(monkeypatch, room=0)
+
+    spool.put("faults", [message(2, size=60_000)], {})
+
+    assert numbered(2) == ids(spool)[-1:]
+    assert spool.report().trouble

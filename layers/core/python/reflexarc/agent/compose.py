@@ -16,7 +16,7 @@ from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.ports import LineSource, Queue
 from reflexarc.agent.reader import INBOX_MAX, Inbox, Reader
-from reflexarc.agent.service import Agent
+from reflexarc.agent.service import Agent, Unreadable
 from reflexarc.agent.settings import AgentSettings
 from reflexarc.agent.sources.file import FileSource
 from reflexarc.agent.sources.kernel import KernelSource
@@ -24,7 +24,7 @@ from reflexarc.agent.sources.stdin import StreamSource
 from reflexarc.agent.spool import MEBIBYTE, LaneName, Spool
 from reflexarc.events.envelope import Source
 from reflexarc.kernel.clock import system_clock
-from reflexarc.kernel.errors import ReflexError, Rejected
+from reflexarc.kernel.errors import ReflexError
 from reflexarc.kernel.ids import new_ulid
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _sources(settings: AgentSettings, boot_id: str, intake: Intake) -> list[Line
     try:
         return [_source(each, settings, boot_id, intake) for each in settings.sources]
     except OSError as error:
-        raise Rejected(f"cannot read a source: {error}") from error
+        raise Unreadable(f"cannot read a source: {error}") from error
 
 
 def _source(name: str, settings: AgentSettings, boot_id: str, intake: Intake) -> LineSource:

@@ -131,6 +131,8 @@ class Journal:
 
     def drop_oldest(self) -> int:
         """Delete the oldest segment to make room; return the last message number it held."""
+        if not self._segments:
+            return 0
         oldest = min(self._segments)
         if len(self._segments) == 1 and self._fd is not None:
             self._rotate()

@@ -1,0 +1,103 @@
+import configparser
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from reflexarc.agent.settings import AgentSettings
+from reflexarc.cli.agent import agent
+
+ROOT = Path(__file__).parents[3]
+SAMPLES = ROOT / "samples" / "agent"
+GUIDE = (ROOT / "docs" / "guides" / "agent.md").read_text()
+
+
+def options() -> dict[str, str | None]:
+    """Return each flag of the command with its variable."""
+    app = typer.Typer(add_completion=False)
+    app.command()(agent)
+    command = typer.main.get_command(app)
+    return {
+        parameter.opts[0]: str(parameter.envvar) if parameter.envvar else None
+        for parameter in command.params
+    }
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_sample_settings_are_valid() -> None:
+    settings = AgentSettings.combine(SAMPLES / "agent.yaml", {}, hostname="node-7")
+
+    assert settings.sources == ("kmsg",)
+    assert settings.node == "node-7"
+
+
+def test_unit_starts_a_command_that_exists_with_options_that_exist() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(SAMPLES / "reflexarc-agent.service")
+
+    program, command, *rest = shlex.split(unit["Service"]["ExecStart"])
+
+    assert Path(program).name == "reflexarc"
+    assert command == "agent"
+    assert {each for each in rest if each.startswith("--")} <= options().keys()
+    drain = AgentSettings(node="x").drain_s
+    assert int(unit["Service"]["TimeoutStopSec"]) > drain
+
+
+def test_daemonset_sets_variables_that_exist_and_keeps_the_spool_on_the_node() -> None:
+    account, daemonset = yaml.safe_load_all((SAMPLES / "daemonset.yaml").read_text())
+    pod: Any = daemonset["spec"]["template"]["spec"]
+    names = {each["name"] for each in pod["containers"][0]["env"]}
+
+    assert account["metadata"]["name"] == pod["serviceAccountName"]
+    assert {each for each in names if each.startswith("REFLEXARC_")} <= set(options().values())
+    assert "AWS_ROLE_SESSION_NAME" in names
+    mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+    assert AgentSettings(node="x").spool_dir.is_relative_to(mounts["spool"])
+    assert all("hostPath" in volume for volume in pod["volumes"])
+
+
+def test_guide_lists_every_setting_with_its_flag_and_variable() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(--[\w-]+)`[^|]*\| (?:`(\w+)`)?", GUIDE, re.MULTILINE)
+
+    assert [name for name, _, _ in rows] == list(AgentSettings.model_fields)
+    known = options()
+    assert {flag: known[flag] for _, flag, _ in rows} == {
+        flag: variable or None for _, flag, variable in rows
+    }
+    assert known.keys() - {flag for _, flag, _ in rows} == {"--config", "--json"}
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_policies_in_the_guide_are_policies(text: str) -> None:
+    policy = json.loads(text)
+
+    assert policy["Version"] == "2012-10-17"
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        assert "*" not in json.dumps(statement)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_templates_in_the_guide_are_yaml(text: str) -> None:
+    document = yaml.safe_load(text)
+
+    assert all("Type" in resource for resource in document["Resources"].values())
+
+
+@pytest.mark.parametrize("text", blocks("ini"))
+def test_aws_configuration_in_the_guide_is_readable(text: str) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+
+    parser.read_string(text)
+
+    assert "credential_process" in parser["default"]
