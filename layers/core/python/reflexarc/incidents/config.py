@@ -1,13 +1,12 @@
 """The incidents part of the configuration document: channels and the routes to them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from reflexarc.events.notice import Channel, ChannelKind
 from reflexarc.events.severity import Severity
-from reflexarc.incidents.model import CHANNELS_MAX, Match, Route, Routing
-from reflexarc.kernel.errors import Rejected
+from reflexarc.incidents.model import CHANNELS_MAX, Match, Route, Routing, check_routes
 
 # A channel's name is part of row keys and of delivery groups, where # and / separate.
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -31,25 +30,18 @@ class IncidentsConfig(BaseModel):
     channels: tuple[ChannelConfig, ...] = Field(min_length=1, max_length=CHANNELS_MAX)
     routes: tuple[Route, ...] = ()
 
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        check_routes([channel.name for channel in self.channels], self.routes)
+        return self
+
     def routing(self) -> Routing:
-        """Return the routing that the rules use; raises ValueError where routes go nowhere."""
+        """Return the routing that the rules use."""
         channels = tuple(
             Channel(name=channel.name, kind=channel.kind, destination=channel.destination)
             for channel in self.channels
         )
         return Routing(channels=channels, routes=self.routes)
-
-
-def routing_from(document: Any) -> Routing:
-    """Return the routing of a configuration document, or raise Rejected with every problem."""
-    try:
-        return IncidentsConfig.model_validate(document).routing()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'incidents'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise Rejected(f"the configuration is not valid: {problems}") from error
 
 
 def default_routing(slack_channel: str) -> Routing:

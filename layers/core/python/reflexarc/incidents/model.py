@@ -1,5 +1,6 @@
 """What a change of an incident is, and where alerts go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
@@ -64,13 +65,17 @@ class Routing(BaseModel):
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:
-        names = [channel.name for channel in self.channels]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"more than one channel is named {', '.join(twice)}")
-        for number, route in enumerate(self.routes, start=1):
-            if missing := sorted(set(route.channels) - set(names)):
-                raise ValueError(
-                    f"route {number} goes to {', '.join(missing)}, which is no channel;"
-                    f" there are: {', '.join(names) or 'none'}"
-                )
+        check_routes([channel.name for channel in self.channels], self.routes)
         return self
+
+
+def check_routes(channels: Sequence[str], routes: Sequence[Route]) -> None:
+    """Raise ValueError, in words for an operator, where names clash or a route goes nowhere."""
+    if twice := sorted({name for name in channels if channels.count(name) > 1}):
+        raise ValueError(f"more than one channel is named {', '.join(twice)}")
+    for number, route in enumerate(routes, start=1):
+        if missing := sorted(set(route.channels) - set(channels)):
+            raise ValueError(
+                f"route {number} goes to {', '.join(missing)}, which is no channel;"
+                f" there are: {', '.join(channels) or 'none'}"
+            )

@@ -34,7 +34,7 @@ class Cancelled(Unavailable):
     @property
     def conflict(self) -> bool:
         """Return whether another write to the same rows was under way, and nothing else wrong."""
-        return set(self.reasons) <= {CONFLICT, "None"}
+        return CONFLICT in self.reasons and set(self.reasons) <= {CONFLICT, "None"}
 
 
 class Conflicted(Unavailable):
