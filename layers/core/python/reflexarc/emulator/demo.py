@@ -21,7 +21,7 @@ LOGS = Path("build", "demo", "logs")
 PATIENCE_S = 30.0  # longer than a crashed sender's lease and its wake-up's visibility
 QUIET_S = 1.0  # a second page for the same thing would follow the first at once
 # Nodes that fault together need several environments of gpu_alert at once.
-WARM_ALONGSIDE = 2
+WARM_ALONGSIDE = 4
 
 
 class Show(Protocol):
@@ -45,7 +45,8 @@ class Watcher:
     show: Show
     due: dict[tuple[str, str], Expected] = field(default_factory=dict)
     landed: list[Landed] = field(default_factory=list)
-    _read: int = 0
+    read: int = 0
+    """How many requests of the vendors' log are history."""
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     def expect(self, pages: Iterable[Expected]) -> None:
@@ -54,8 +55,8 @@ class Watcher:
 
     def look(self, wait_s: float) -> None:
         """Take in what reached the vendors, waiting for at most so long."""
-        entries = self.lane.standins.log(self._read, wait_s)
-        self._read += len(entries)
+        entries = self.lane.standins.log(self.read, wait_s)
+        self.read += len(entries)
         for page in standins.landed(entries):
             place = (page.key, page.channel)
             told = replace(page, hops=self._hops(place))
@@ -96,7 +97,7 @@ def play(running: Lane, show: Show, checkout: Path) -> Report:
         running.stack.warm(alongside=WARM_ALONGSIDE)
         cold_start_ms = round((time.monotonic() - began) * 1000, 1)
     show.alerts(len(nodes))
-    watcher = Watcher(lane=running, show=show)
+    watcher = Watcher(lane=running, show=show, read=len(running.standins.log()))
     _write(nodes, logs, watcher)
     deadline = time.monotonic() + PATIENCE_S
     while not watcher.complete and time.monotonic() < deadline:

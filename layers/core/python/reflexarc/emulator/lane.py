@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
-from reflexarc.emulator import agents, ministack, stack, standins
+from reflexarc.emulator import agents, iam_gaps, ministack, stack, standins
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.audit import Expected
 from reflexarc.emulator.endpoint import Endpoint, LocalStackEndpoint
@@ -47,14 +47,21 @@ class Lane:
     stack: Stack
     agent_endpoint: Endpoint
 
-    def node(self, name: str, *, queue_url: str | None = None, options: Sequence[str] = ()) -> Node:
+    def node(
+        self,
+        name: str,
+        *,
+        queue_url: str | None = None,
+        endpoint: Endpoint | None = None,
+        options: Sequence[str] = (),
+    ) -> Node:
         """Start the real agent of a new node."""
         return agents.start(
             self.processes,
             self.stack,
             name,
             self.processes.folder(f"node-{name}"),
-            endpoint=self.agent_endpoint,
+            endpoint=endpoint or self.agent_endpoint,
             queue_url=queue_url,
             options=options,
         )
@@ -122,5 +129,7 @@ def _agent_identity(endpoint: Endpoint, deployed: Stack) -> Endpoint:
     iam = endpoint.client("iam")
     iam.create_user(UserName="gpu-node")
     iam.attach_user_policy(UserName="gpu-node", PolicyArn=deployed.outputs["AgentPolicyArn"])
+    iam_gaps.fill_user(endpoint, "gpu-node", deployed.outputs["AgentPolicyArn"])
+    iam_gaps.fill_roles(deployed)
     made = iam.create_access_key(UserName="gpu-node")["AccessKey"]
     return replace(endpoint, access_key=made["AccessKeyId"], secret_key=made["SecretAccessKey"])

@@ -1,0 +1,44 @@
+"""The lane that end-to-end tests share: one stack a session, without the vendors' rate limits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reflexarc.emulator.lane import Lane, Plan, build
+from reflexarc.emulator.processes import Processes
+from tests.emulator.story import UNLIMITED, Story
+from tests.emulator.troubles import Troubles
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    with Processes() as processes:
+        yield processes
+
+
+@pytest.fixture(scope="session")
+def lane(processes: Processes) -> Lane:
+    made = build(processes, Plan(checkout=ROOT, standin_options=UNLIMITED))
+    made.stack.warm()
+    return made
+
+
+@pytest.fixture(scope="session")
+def troubles(processes: Processes) -> Iterator[Troubles]:
+    """Outages that last a minute: begun with the session, looked at when its tests come."""
+    with Troubles.begin(processes, ROOT) as begun:
+        yield begun
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _begin_early(request: pytest.FixtureRequest) -> None:
+    if any("troubles" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("troubles")
+
+
+@pytest.fixture
+def story(lane: Lane) -> Story:
+    return Story(lane)

@@ -1,0 +1,87 @@
+"""The demo itself: what it reports, and what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reflexarc.emulator import demo, scenario
+from reflexarc.emulator.audit import Alert
+from reflexarc.emulator.lane import Lane
+from reflexarc.emulator.processes import wait_until
+from reflexarc.emulator.stack import find_checkout
+from reflexarc.kernel.errors import Unavailable
+
+ROOT = Path(__file__).parents[2]
+
+
+class Listener:
+    """A Show that remembers."""
+
+    def __init__(self) -> None:
+        self.pages: list[Alert] = []
+
+    def step(self, _: str) -> "nullcontext[None]":
+        return nullcontext()
+
+    def alerts(self, _: int) -> None:
+        pass
+
+    def landed(self, page: Alert) -> None:
+        self.pages.append(page)
+
+
+@pytest.mark.emulator
+def test_the_demo_reports_every_page_once(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(scenario, "BETWEEN_FAULTS_S", 0.1)
+    show = Listener()
+
+    report = demo.play(lane, show, ROOT)
+    report.write(tmp_path / "report.json")
+
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["lost"], written["duplicates"]) == (0, 0)
+    assert len(written["alerts"]) == len(show.pages) > 20
+    assert {"code", "node", "gpu", "severity", "channel", "latency_ms", "hops"} <= set(
+        written["alerts"][0]
+    )
+    assert written["latency_ms"]["p50"] <= written["latency_ms"]["p95"]
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_demo_that_is_stopped_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", "from reflexarc.cli import main; main()", "demo"]
+    with subprocess.Popen(  # noqa: S603 - this interpreter and our own words
+        [*command, "--report", tmp_path / "report.json"],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        root = psutil.Process(process.pid)
+        assert wait_until(lambda: len(root.children(recursive=True)) >= 3, 20)
+        time.sleep(0.5)
+        started = root.children(recursive=True)
+
+        process.send_signal(number)
+        process.wait(20)
+
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert alive == []
+    assert wait_until(lambda: not list(tmp_path.glob("reflexarc-*")), 5)
+
+
+def test_an_installed_wheel_says_that_the_demo_needs_a_checkout(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="git clone"):
+        find_checkout(tmp_path)
