@@ -28,10 +28,11 @@ VISIBILITY_PER_TIMEOUT = 6
 
 
 # A sender holds a delivery group this long. It must outlive the function's timeout (a live sender
-# never loses its group) and end before the wake-up comes back (so that the next look can take it).
+# never loses its group). A lease taken at the end of one invocation must have lapsed when its
+# wake-up comes back: visibility > timeout + lease (tests/properties/incident_model.py).
 NOTIFY_TIMEOUT_S = 10
 LEASE_S = 15
-NOTIFY_VISIBILITY_S = 20
+NOTIFY_VISIBILITY_S = 30
 
 # What can never succeed is put aside by the function itself, with its reason; these counts serve
 # crashes and outages alone. Sixty tries a minute apart outlast an hour without DynamoDB.

@@ -124,3 +124,11 @@ def test_table_that_does_not_answer_is_unavailable(table: Table) -> None:
 
     with pytest.raises(Unavailable):
         DynamoSenders(table.client, table.name).speaks_for("node-7", OLD, NOW)
+
+
+def test_holder_is_who_spoke_first_and_nobody_at_first(senders: Senders) -> None:
+    assert senders.holder("node-7") == ""
+
+    senders.speaks_for("node-7", OLD, NOW)
+
+    assert senders.holder("node-7") == OLD

@@ -62,6 +62,9 @@ class Bindings:
             raise Unavailable("bindings did not answer")
         return self.held.setdefault(node, sender) == sender
 
+    def holder(self, node: str) -> str:
+        return self.held[node]
+
 
 @dataclass
 class World:
@@ -500,6 +503,51 @@ def test_a_message_that_claims_anothers_node_is_refused(world: World) -> None:
     )
     assert world.letters.kept == [(delivery(body(), sender="role:i-666"), outcome.reason)]
     assert world.signals == []
+
+
+POD = "role:eks-fleet-agent-x2f-6f1d2c3b-0d3a-4f0e-9a55-2f1d3c1e8b10"
+
+
+@pytest.mark.parametrize(
+    ("holder", "sender"),
+    [
+        ("role:botocore-session-1763950000", "role:botocore-session-1763950999"),
+        (POD, "role:eks-fleet-agent-k9q-11111111-0d3a-4f0e-9a55-2f1d3c1e8b10"),
+    ],
+)
+def test_an_agent_that_restarted_under_another_session_is_heard_and_marked(
+    world: World, holder: str, sender: str
+) -> None:
+    world.senders.held["node-7"] = holder
+
+    (outcome,) = world.react(delivery(body(), sender=sender))
+
+    assert outcome.status == "done"
+    (signal,) = world.signals
+    assert "another session" in signal.marks[-1]
+
+
+@pytest.mark.parametrize("sender", ["other:botocore-session-2", "role:i-0a1b2c3d", "role", "role:"])
+def test_only_the_same_role_with_a_session_of_no_machine_is_heard(
+    world: World, sender: str
+) -> None:
+    world.senders.held["node-7"] = "role:botocore-session-1"
+
+    (outcome,) = world.react(delivery(body(), sender=sender))
+
+    assert outcome.status == "rejected"
+
+
+def test_a_clear_of_another_session_is_kept_aside_while_its_fault_pages(world: World) -> None:
+    world.senders.held["node-7"] = "role:botocore-session-1"
+    healthy = "NVRM: Xid (PCI:0000:3b:00): 154, GPU recovery action changed from 0x1 to 0x0 (None)"
+    both = body(fault(), fault(healthy))
+
+    (outcome,) = world.react(delivery(both, sender="role:botocore-session-2"))
+
+    assert [signal.kind for signal in world.signals] == ["fire"]
+    assert outcome.reason.startswith("a clear needs the node's own sender")
+    assert len(world.letters.kept) == 1
 
 
 def test_a_sender_without_a_name_is_named_so(world: World) -> None:

@@ -257,10 +257,20 @@ def test_late_fault_of_a_boot_that_is_over_is_history() -> None:
     opened = change(signal(1, seq=6, boot="boot-a", severity=Severity.WARNING))
     again = change(signal(2, seq=1, boot="boot-b", severity=Severity.WARNING), after=opened)
 
-    late = change(signal(3, seq=7, boot="boot-a"), after=again)
+    late = change(signal(3, seq=7, boot="boot-a", severity=Severity.WARNING), after=again)
 
-    assert (late.incident.generation, late.incident.severity) == (2, Severity.WARNING)
+    assert (late.incident.generation, late.incident.count) == (2, 2)
     assert told(late) == []
+
+
+def test_late_fault_of_a_past_boot_that_is_graver_than_what_was_told_still_pages() -> None:
+    opened = change(signal(1, seq=6, boot="boot-a", severity=Severity.WARNING))
+    again = change(signal(2, seq=1, boot="boot-b", severity=Severity.WARNING), after=opened)
+
+    late = change(signal(3, seq=7, boot="boot-a", severity=Severity.CRITICAL), after=again)
+
+    assert (late.incident.generation, late.incident.severity) == (2, Severity.CRITICAL)
+    assert ("trigger", "pagerduty", 2) in told(late)
 
 
 def test_signals_without_order_are_taken_as_they_arrive() -> None:

@@ -27,3 +27,6 @@ class Senders(Protocol):
 
     def speaks_for(self, node: str, sender: str, now: datetime) -> bool:
         """Bind the node to the sender on first use; False when another live sender holds it."""
+
+    def holder(self, node: str) -> str:
+        """Return the sender that a node is bound to; empty where it is bound to none."""

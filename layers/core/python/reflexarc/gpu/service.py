@@ -7,6 +7,7 @@ from datetime import datetime
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.config import GpuPolicy
+from reflexarc.gpu.kinship import MARK, are_kin, heard_from_kin
 from reflexarc.gpu.messages import Kept, read
 from reflexarc.gpu.ports import DeadLetters, Incidents, Senders
 from reflexarc.gpu.signals import signals_of
@@ -48,26 +49,35 @@ class FaultService:
             batch = read(delivery)
             if batch is None:
                 return _Reading(delivery=delivery)
-            self._check_sender(batch.source.node, delivery.sender, now, bound)
+            kin = not self._speaks_for(batch.source.node, delivery.sender, now, bound)
         except Rejected as error:
             return _Reading(delivery=delivery, unread=Kept(body=delivery.body, reason=str(error)))
         except Unavailable as error:
             return _Reading(delivery=delivery, retry=str(error))
         signals = signals_of(batch, delivery, policy, now)
-        return _Reading(delivery=delivery, signals=signals, unread=batch.unread)
+        if not kin:
+            return _Reading(delivery=delivery, signals=signals, unread=batch.unread)
+        heard = heard_from_kin(signals)
+        refused = Kept(body=delivery.body, reason=f"a clear needs the node's own sender: {MARK}")
+        unread = batch.unread if len(heard) == len(signals) else refused
+        return _Reading(delivery=delivery, signals=heard, unread=unread)
 
-    def _check_sender(
+    def _speaks_for(
         self, node: str, sender: str, now: datetime, bound: dict[tuple[str, str], bool]
-    ) -> None:
-        """Raise Rejected when a sender speaks for a node that is another's."""
+    ) -> bool:
+        """Return whether a sender holds the node; raise Rejected for a stranger's claim.
+
+        False is for a sender of the holder's role whose session says nothing about the machine.
+        """
         who = (node, sender)
         if who not in bound:
             bound[who] = self.senders.speaks_for(node, sender, now)
-        if not bound[who]:
+        if not bound[who] and not are_kin(self.senders.holder(node), sender):
             raise Rejected(
                 f"sender {sender or '(none)'} claims node {node}, which another sender speaks "
                 "for; nothing of this message was used"
             )
+        return bound[who]
 
     def _record(self, signals: list[Signal]) -> frozenset[str]:
         return self.incidents.record(signals) if signals else frozenset()

@@ -14,9 +14,7 @@ def effect_of(incident: Incident | None, signal: Signal) -> Effect:
     if signal.kind == "clear":
         overtaken = incident is not None and _before(signal.order, incident.latest)
         return "resolves" if is_open and not overtaken else "late"
-    if incident is not None and (
-        _before(signal.order, incident.cleared) or _of_past_boot(signal.order, incident)
-    ):
+    if incident is not None and _is_over(signal, incident):
         return "history"
     if not is_open:
         return "opens"
@@ -153,8 +151,15 @@ def _rebooted(order: Order | None, incident: Incident) -> bool:
     return order is not None and bool(incident.boots) and order.boot_id not in incident.boots
 
 
-def _of_past_boot(order: Order | None, incident: Incident) -> bool:
-    return order is not None and order.boot_id in incident.boots[:-1]
+def _is_over(signal: Signal, incident: Incident) -> bool:
+    """Return whether a fault was cleared already, or is of a boot that is over.
+
+    A fault graver than all that people were told of is news even if its boot is over.
+    """
+    if _before(signal.order, incident.cleared):
+        return True
+    past = signal.order is not None and signal.order.boot_id in incident.boots[:-1]
+    return past and gravity(signal) <= gravity(incident)
 
 
 def _newest(known: Order | None, order: Order | None) -> Order | None:

@@ -2,8 +2,8 @@
 
 1. Every signal has one effect on the incident as it stands: it opens a generation, joins it,
    succeeds it (the node has rebooted since: that generation ends and the next one opens), is
-   history (a fault that was already cleared, or of a boot that is over), resolves it, or comes too
-   late to resolve it.
+   history (a fault that was already cleared, or no graver one of a boot that is over), resolves
+   it, or comes too late to resolve it.
 2. The effects of a batch form stages; a stage is one version of the incident. A new stage begins
    where a generation opens or resolves, so a batch of faults alone is one version.
 3. Each stage is compared with the one before, and what a reader cares about becomes notices.

@@ -10,8 +10,9 @@ from reflexarc.events.notice import Action, Notice
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Hops
 
-# A sender must be dead before its lease can expire: notify's timeout is 10 s, the queue's
-# visibility 20 s, so the redelivered wake-up finds an expired lease (docs/adr, delivery protocol).
+# A sender must be dead before its lease can expire: notify's timeout is 10 s. The queue's
+# visibility is 30 s, more than both, so the redelivered wake-up finds the lease expired
+# (docs/adr/002).
 LEASE = timedelta(seconds=15)
 
 

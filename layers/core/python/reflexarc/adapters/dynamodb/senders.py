@@ -53,6 +53,11 @@ class DynamoSenders:
         self._trusted[node] = sender, now
         return True
 
+    def holder(self, node: str) -> str:
+        """Return the sender that a node is bound to; empty where it is bound to none."""
+        binding = self._read(node)
+        return binding.sender if binding else ""
+
     def _bound(self, node: str, sender: str, now: datetime) -> bool:
         for _ in range(TRIES):
             binding = self._read(node)

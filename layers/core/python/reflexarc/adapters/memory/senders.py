@@ -22,3 +22,7 @@ class MemorySenders:
             return False
         self.bindings[node] = sender, now
         return True
+
+    def holder(self, node: str) -> str:
+        """Return the sender that a node is bound to; empty where it is bound to none."""
+        return self.bindings.get(node, ("", None))[0]

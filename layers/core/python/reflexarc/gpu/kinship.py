@@ -1,0 +1,30 @@
+"""Which stranger may still be heard: another session of the role that a node is bound to. Pure."""
+
+import re
+
+from reflexarc.events.signal import Signal
+
+# Sessions that are made up anew at each start of an agent say nothing about the machine: botocore's
+# for IRSA (botocore/credentials.py, AssumeRoleWithWebIdentity), and EKS Pod Identity's, which is
+# "eks-" + cluster + pod + a UUID. An instance id or a certificate's serial number does.
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+_MADE_UP = re.compile(r"botocore-session-[0-9]+|eks-.+")
+MARK = "sent by another session of the role that speaks for this node"
+
+
+def are_kin(holder: str, sender: str) -> bool:
+    """Return whether both are sessions of one role that were made up at an agent's start.
+
+    A SenderId is `role id:session`; a user's has no session.
+    """
+    (role, _, held), (other, _, session) = holder.partition(":"), sender.partition(":")
+    return role == other and all(_MADE_UP.fullmatch(name) for name in (held, session))
+
+
+def heard_from_kin(signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+    """Return the faults, marked: a page too many beats one too few. A clear needs the holder."""
+    return tuple(
+        signal.model_copy(update={"marks": (*signal.marks, MARK)})
+        for signal in signals
+        if signal.kind == "fire"
+    )
