@@ -40,5 +40,7 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def story(lane: Lane) -> Story:
-    return Story(lane)
+def story(lane: Lane) -> Iterator[Story]:
+    told = Story(lane)
+    yield told
+    told.end()

@@ -36,11 +36,18 @@ class Story:
     lane: Lane
     due: Due = field(default_factory=Due)
     pages: list[Expected] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
 
     def node(self, **options: Any) -> Node:
         node = self.lane.node(next(_names), **options)
+        self.nodes.append(node)
         agents.wait_for([node])
         return node
+
+    def end(self) -> None:
+        """Kill this story's agents: nobody waits for their farewells."""
+        for node in self.nodes:
+            self.lane.processes.kill(node.agent)
 
     def tell(self, node: str, line: str, at: datetime | None = None) -> list[Expected]:
         """Note what a line makes due, whoever brings it to the queue."""
@@ -81,9 +88,11 @@ class Story:
     def restart(self, node: Node) -> Node:
         """Start a node's agent again, over the same log and spool."""
         lane = self.lane
-        return agents.start(
+        again = agents.start(
             lane.processes, lane.stack, node.name, node.log.parent, endpoint=lane.agent_endpoint
         )
+        self.nodes.append(again)
+        return again
 
     def nothing_owed(self) -> bool:
         """Return whether the outbox holds nothing and no lease is held on what is due here."""

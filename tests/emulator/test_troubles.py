@@ -7,22 +7,17 @@ from tests.emulator.troubles import Troubles
 pytestmark = pytest.mark.emulator
 
 
-def test_roles_suffice_and_a_secret_put_right_delivers_what_waited(troubles: Troubles) -> None:
-    asked = troubles.lane.standins.log()
-
-    troubles.repair_secrets()
-
-    assert len(asked) < 12  # a missing secret asks nobody, a revoked key backs off
-    assert troubles.told.all_arrive_once(timeout_s=120)
-
-
 def test_a_queue_out_of_reach_for_a_minute_loses_nothing(troubles: Troubles) -> None:
-    troubles.wait_out()
-    assert len(troubles.unheard.so_far().alerts) == 0
+    assert troubles.seen_before_the_end.unheard == 0
 
-    troubles.relay.mend()
+    assert troubles.unheard.all_arrive_once(timeout_s=90)
 
-    assert troubles.unheard.all_arrive_once(timeout_s=60)
+
+def test_roles_suffice_and_a_secret_put_right_delivers_what_waited(troubles: Troubles) -> None:
+    # A missing secret asks nobody, a revoked key backs off: 0, 15 and 45 s after the fault.
+    assert troubles.seen_before_the_end.asked <= 4
+
+    assert troubles.told.all_arrive_once(timeout_s=120)
 
 
 def test_the_emulator_denied_nothing_that_the_product_needs(troubles: Troubles) -> None:

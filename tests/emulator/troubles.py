@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from reflexarc.emulator.agents import Node
 from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes
 from tests.emulator.outage import Relay
@@ -22,13 +22,20 @@ OUTAGE_S = 60.0
 LINES_DURING_OUTAGE = 8
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What had happened when the minute was over."""
+
+    asked: int
+    unheard: int
+
+
 @dataclass
 class Troubles:
     """A stack in trouble since `began`."""
 
     lane: Lane
     relay: Relay
-    cut_off: Node
     told: Story
     unheard: Story
     began: float = field(default_factory=time.monotonic)
@@ -47,12 +54,16 @@ class Troubles:
         )
         relay.cut()
         unheard.write(cut_off, *(xid(79, gpu) for gpu in range(LINES_DURING_OUTAGE)))
-        yield cls(lane=lane, relay=relay, cut_off=cut_off, told=told, unheard=unheard)
+        yield cls(lane=lane, relay=relay, told=told, unheard=unheard)
         relay.cut()
+        told.end()
+        unheard.end()
 
-    def wait_out(self) -> None:
-        """Return when the minute is over."""
+    @cached_property
+    def seen_before_the_end(self) -> Seen:
+        """Wait until the minute is over, look, and put everything right again."""
         time.sleep(max(0.0, self.began + OUTAGE_S - time.monotonic()))
-
-    def repair_secrets(self) -> None:
+        seen = Seen(asked=len(self.lane.standins.log()), unheard=len(self.unheard.so_far().alerts))
+        self.relay.mend()
         self.lane.stack.fill(self.lane.standins.slack_secret, self.lane.standins.pagerduty_secret)
+        return seen
