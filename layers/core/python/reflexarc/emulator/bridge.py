@@ -42,6 +42,11 @@ class Bridge:
         """Return how long each sandbox took to start, in order."""
         return [sandbox.init_ms for sandbox in self._all]
 
+    @property
+    def limit(self) -> str:
+        """Return how the sandboxes' CPU was limited."""
+        return self._all[-1].limit if self._all else "not started"
+
     def run(self, event: bytes) -> tuple[int, bytes]:
         """Run one event; return the HTTP status and body that the emulator understands."""
         with self._lock:
@@ -55,14 +60,20 @@ class Bridge:
                 self._idle.append(sandbox)
         return (500 if answer.failed else 200), answer.payload
 
+    def chill(self) -> None:
+        """End every sandbox: the next event meets a cold start."""
+        with self._lock:
+            self._idle.clear()
+        for sandbox in self._all:
+            if sandbox.alive:
+                sandbox.close()
+
     def close(self) -> None:
         """Stop listening and end every sandbox."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        for sandbox in self._all:
-            if sandbox.alive:
-                sandbox.close()
+        self.chill()
 
 
 class _Handler(BaseHTTPRequestHandler):

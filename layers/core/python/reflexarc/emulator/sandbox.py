@@ -98,6 +98,7 @@ class Sandbox:
         self.deployed = deployed
         self._processes = processes
         self._api = RuntimeApi(deployed.arn)
+        self.limit = share.method if share else "none"
         began = time.monotonic()
         argv = [str(Path(sys.executable).resolve()), "-S", "-m", "awslambdaric", deployed.handler]
         self.child: Child = processes.start(
