@@ -45,7 +45,7 @@ def test_the_demo_reports_every_page_once(
     monkeypatch.setattr(scenario, "BETWEEN_FAULTS_S", 0.1)
     show = Listener()
 
-    report = demo.play(lane, show, ROOT)
+    report = demo.play(lane, show, ROOT, incidents=100)
     report.write(tmp_path / "report.json")
 
     written = json.loads((tmp_path / "report.json").read_text())

@@ -75,7 +75,7 @@ class Screen:
                 f"p50 {_ms(latency.p50)}   p95 {_ms(latency.p95)}   max {_ms(latency.max)}",
             ),
             ("stages", f"{self._medians(report)} (medians, ms)"),
-            ("cold start", f"{_ms(report.cold_start_ms)}, before the first line"),
+            ("warm-up", f"{_ms(report.warm_up_ms)} before the first line, as the watchdog does it"),
         ]
         self._out.print()
         for name, value in pairs:

@@ -49,19 +49,20 @@ class Report(BaseModel):
     latency_ms: Latency
     lost: int
     duplicates: int
-    cold_start_ms: float | None = Field(
-        default=None, description="first canary through cold functions, before the first line"
+    warm_up_ms: float | None = Field(
+        default=None,
+        description="the functions' start from cold, all at once and before the first line",
     )
 
     @classmethod
-    def of(cls, verdict: Audit, cold_start_ms: float | None = None) -> "Report":
+    def of(cls, verdict: Audit, warm_up_ms: float | None = None) -> "Report":
         """Return the document of a verdict."""
         return cls(
             alerts=tuple(AlertRow.model_validate(asdict(alert)) for alert in verdict.alerts),
             latency_ms=Latency.of(verdict.alerts),
             lost=len(verdict.lost),
             duplicates=len(verdict.duplicates),
-            cold_start_ms=cold_start_ms,
+            warm_up_ms=warm_up_ms,
         )
 
     def write(self, path: Path) -> None:

@@ -16,8 +16,7 @@ NODES = {
 }
 # Slack takes about one message a second in a channel. Faults that come faster would be told
 # later, rightly, and the demo would show Slack's limit instead of our latency.
-BETWEEN_FAULTS_S = 0.8
-BETWEEN_LINES_S = 0.004
+BETWEEN_FAULTS_S = 0.87
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
