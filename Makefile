@@ -46,7 +46,7 @@ demo: setup ## Watch kernel lines become pages, on the embedded AWS emulator
 	$(BIN)/reflexarc demo
 
 test: setup ## Run every test (unit, ports, properties, infra, end to end)
-	$(BIN)/pytest
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 bench: setup ## Run the benchmarks, or one: make bench ONLY=parse
 	$(BIN)/python -m tests.benchmarks $(ONLY)
