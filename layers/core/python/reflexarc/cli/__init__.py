@@ -1,5 +1,8 @@
 """The `reflexarc` command."""
 
-from reflexarc.cli.app import main
 
-__all__ = ["main"]
+def main() -> None:
+    """Run the command line."""
+    from reflexarc.cli.app import app  # noqa: PLC0415 - a command's module must not load them all
+
+    app()

@@ -1,27 +1,59 @@
-"""The commands, in the order in which people meet them."""
+"""The commands, in the order in which people meet them; each is loaded when it is called.
 
+An agent that runs for months should not hold what only the demo needs.
+"""
+
+import importlib
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from reflexarc.cli.agent import agent
-from reflexarc.cli.config import config_app
-from reflexarc.cli.demo import demo
-from reflexarc.cli.incidents import incidents_app
-from reflexarc.cli.xid import xid_app
+_COMMANDS = {
+    "demo": ("reflexarc.cli.demo", "demo"),
+    "xid": ("reflexarc.cli.xid", "xid_app"),
+    "agent": ("reflexarc.cli.agent", "agent"),
+    "incidents": ("reflexarc.cli.incidents", "incidents_app"),
+    "config": ("reflexarc.cli.config", "config_app"),
+}
+
+
+class _OnDemand(TyperGroup):
+    """A group that imports a command's module when the command is named.
+
+    Its types are those of the click that typer carries inside, which has no public name.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return one command, loaded now."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        command = get_command(found)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="reflexarc",
+    cls=_OnDemand,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Event-driven alerting for AI systems: a GPU fault becomes one honest page.",
 )
-app.command()(demo)
-app.add_typer(xid_app, name="xid")
-app.command()(agent)
-app.add_typer(incidents_app, name="incidents")
-app.add_typer(config_app, name="config")
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
@@ -39,8 +71,3 @@ def root(
     ] = False,
 ) -> None:
     """Take what every command shares."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
