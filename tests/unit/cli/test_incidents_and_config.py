@@ -63,7 +63,7 @@ def test_the_list_names_what_is_broken_and_where() -> None:
 
     assert incident.fingerprint[:12] in shown
     assert "Xid 79: GPU has fallen off the bus" in shown
-    assert "gpu 0000:3b:00 on gpu-node-7" in shown
+    assert "GPU 0000:3b:00 on gpu-node-7" in shown
 
 
 def test_json_lines_are_incidents() -> None:

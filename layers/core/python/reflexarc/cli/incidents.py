@@ -12,6 +12,7 @@ from rich.table import Table
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
 from reflexarc.events.incident import Incident
 from reflexarc.events.severity import Severity
+from reflexarc.notify import wording
 
 if TYPE_CHECKING:
     from reflexarc.runtime.operator import Dossier
@@ -86,7 +87,7 @@ def _listed(incidents: list[Incident]) -> Table:
             incident.fingerprint[:ID_SHOWN],
             f"[{COLOURS[incident.severity]}]{incident.severity}[/]",
             incident.state,
-            escape(str(incident.entity)),
+            escape(wording.place(incident)),
             escape(incident.title),
             f"{incident.count:,}",
             f"{incident.opened_at:%m-%d %H:%M:%S}",
@@ -102,12 +103,12 @@ def _shown(dossier: "Dossier") -> Group:
     job = incident.job
     rows = {
         "what": f"[{COLOURS[incident.severity]}]{escape(incident.title)}[/]",
-        "where": escape(str(incident.entity)),
+        "where": escape(wording.place(incident)),
         "state": f"{incident.state}, generation {incident.generation}",
-        "since": f"{incident.first_at:%Y-%m-%d %H:%M:%S} UTC, seen {incident.count:,} times",
+        "since": f"{wording.utc(incident.first_at)}, seen {wording.times(incident.count)}",
         "meaning": escape(incident.meaning),
         "do": escape(incident.action),
-        "who acts": "on-call" if incident.owner == "oncall" else "the job's owner",
+        "who acts": escape(wording.who_acts(incident)),
         "job": escape(" ".join(part for part in (job.name, job.id, job.owner) if part))
         if job
         else "",
