@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from samples.standins.server import Limited, StandIns
+from samples.standins.server import HOST, Limited, StandIns
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
         pagerduty_per_minute=options.pagerduty_per_minute,
     )
     standins = StandIns.made(limited, options.port)
+    standins.bind = options.host
     standins.faults.plan(_orders(options.faults))
     standins.start()
     sys.stdout.write(json.dumps(standins.addresses()) + "\n")
@@ -37,6 +38,7 @@ def _options() -> argparse.Namespace:
     limits = Limited()
     parser = argparse.ArgumentParser(prog="python -m samples.standins", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--host", default=HOST, help="the interface to listen on")
     parser.add_argument("--slack-rate", type=float, default=limits.slack_rate)
     parser.add_argument("--slack-burst", type=float, default=limits.slack_burst)
     parser.add_argument(

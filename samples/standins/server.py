@@ -47,6 +47,7 @@ class StandIns:
     slack: SlackStandIn
     pagerduty: PagerDutyStandIn
     port: int = 0
+    bind: str = HOST
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
     _server: ThreadingHTTPServer | None = None
@@ -84,7 +85,7 @@ class StandIns:
     def start(self) -> None:
         """Listen, and serve from threads of their own."""
         handler = type("Handler", (_Handler,), {"standins": self})
-        self._server = _Server((HOST, self.port), handler)
+        self._server = _Server((self.bind, self.port), handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -63,7 +63,8 @@ def demo(
     from reflexarc.emulator.lane import Plan  # noqa: PLC0415
     from reflexarc.emulator.stack import find_checkout  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's `demo &` ignores Ctrl-C
+        signal.signal(number, _as_interrupt)
     show = Screen(console(stderr=json_, quiet=json_ and not keep))
     try:
         checkout = find_checkout(Path.cwd())

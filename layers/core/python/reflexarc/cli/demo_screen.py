@@ -74,7 +74,7 @@ class Screen:
                 "latency",
                 f"p50 {_ms(latency.p50)}   p95 {_ms(latency.p95)}   max {_ms(latency.max)}",
             ),
-            ("stages", f"{self._medians(report)} (medians, ms)"),
+            ("stages", f"{self._medians(report) or '-'} (medians, ms)"),
             ("warm-up", f"{_ms(report.warm_up_ms)} before the first line, as the watchdog does it"),
         ]
         self._out.print()

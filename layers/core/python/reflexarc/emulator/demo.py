@@ -1,5 +1,6 @@
 """The demo: kernel lines in, pages out, and an honest account of both."""
 
+import secrets
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -91,7 +92,9 @@ class Watcher:
 
 def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) -> Report:
     """Let the sample nodes log that many incidents, and report what became of each."""
-    logs = scenario.logs_of(checkout)
+    # An emulator that is not ours may remember the incidents of an earlier run as open.
+    suffix = "" if running.emulator else f"-{secrets.token_hex(2)}"
+    logs = scenario.logs_of(checkout, suffix)
     with show.step(f"starting {len(logs)} edge agents"):
         nodes = {name: running.node(name) for name in logs}
         agents.wait_for(tuple(nodes.values()))

@@ -93,7 +93,7 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
                 "SlackApiUrl": _seen_from_functions(vendors.slack_api_url, plan),
                 "PagerDutyUrl": _seen_from_functions(vendors.pagerduty_url, plan),
             },
-            {} if plan.endpoint else stack.THIS_MACHINE,
+            stack.THIS_MACHINE if ministack.answers(endpoint.url) else {},
         )
         deployed.fill(vendors.slack_secret, vendors.pagerduty_secret)
         agent_endpoint = _agent_identity(endpoint, deployed) if plan.auth else endpoint

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import urllib3
+
 from reflexarc.emulator.endpoint import REGION, Endpoint
 from reflexarc.emulator.errors import LaneUnavailable
 from reflexarc.emulator.processes import Child, Processes, free_port, wait_for_http
@@ -53,6 +55,18 @@ def start(
     endpoint = Endpoint(url=f"http://127.0.0.1:{port}")
     wait_for_http(f"{endpoint.url}/_localstack/health", child)
     return Ministack(endpoint=endpoint, child=child)
+
+
+def answers(url: str) -> bool:
+    """Return whether ministack is what answers there: functions run under this machine's Python.
+
+    LocalStack runs them in containers, and takes the path below for a bucket's.
+    """
+    try:
+        answer = urllib3.request("GET", f"{url}/_ministack/health", retries=False, timeout=5.0)
+    except urllib3.exceptions.HTTPError as error:
+        raise LaneUnavailable(f"nothing answers at {url}: {error}") from error
+    return b'"services"' in answer.data
 
 
 def _memory() -> Path | None:

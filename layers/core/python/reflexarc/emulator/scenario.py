@@ -27,14 +27,14 @@ class Written:
     line: str
 
 
-def logs_of(checkout: Path) -> dict[str, list[str]]:
-    """Return the sample logs by node name."""
+def logs_of(checkout: Path, suffix: str = "") -> dict[str, list[str]]:
+    """Return the sample logs by node name; the suffix makes the nodes new ones."""
     folder = checkout / LOGS
     try:
         texts = {node: (folder / name).read_text("utf-8") for node, name in NODES.items()}
     except OSError as error:
         raise LaneUnavailable(f"the sample logs are incomplete: {error}") from error
-    return {node: text.splitlines() for node, text in texts.items()}
+    return {f"{node}{suffix}": text.splitlines() for node, text in texts.items()}
 
 
 def interleaved(logs: dict[str, list[str]]) -> Iterator[Written]:
