@@ -222,6 +222,7 @@ def test_watch_of_a_missing_folder_polls(tmp_path: Path) -> None:
 
 def test_idle_reader_costs_less_than_a_hundredth_of_a_core(path: Path, opened: Opened) -> None:
     source = opened.source(path)
+    assert source.read(0) is not None  # the place where it begins
     before = time.process_time()
 
     assert source.read(0.5) is None
@@ -233,6 +234,7 @@ def test_polling_reader_costs_less_than_a_hundredth_of_a_core(path: Path, opened
     source = opened.source(path)
     assert source._watch is not None
     source._watch.close()
+    assert source.read(0) is not None  # the place where it begins
     before = time.process_time()
 
     assert source.read(0.5) is None
@@ -252,3 +254,16 @@ def test_closing_twice_does_no_harm(path: Path) -> None:
     source.close()
 
     assert open_files() < files
+
+
+def test_restart_begins_where_the_first_start_did_though_nothing_was_read(
+    path: Path, opened: Opened
+) -> None:
+    append(path, "before the agent was installed\n")
+    begun = opened.source(path, start="resume").read(0)
+    append(path, "while the agent was dead\n")
+
+    assert begun is not None
+    restarted = opened.source(path, start="resume", cursor=begun.cursor)
+
+    assert texts(restarted) == ["while the agent was dead"]

@@ -123,10 +123,11 @@ def agent(
     del given["config"], given["json_"]
     try:
         settings = AgentSettings.combine(config, given, hostname=socket.gethostname())
-        with tempfile.TemporaryDirectory(prefix="reflexarc-dry-run-") as scratch:
-            if settings.dry_run:
-                settings = settings.model_copy(update={"spool_dir": Path(scratch)})
+        if not settings.dry_run:
             _run(settings, everything=json_)
+            return
+        with tempfile.TemporaryDirectory(prefix="reflexarc-dry-run-") as scratch:
+            _run(settings.model_copy(update={"spool_dir": Path(scratch)}), everything=json_)
     except Unreadable as error:
         _fail(f"{error}; run as root or grant CAP_SYSLOG to read /dev/kmsg", NOT_READABLE)
     except Rejected as error:

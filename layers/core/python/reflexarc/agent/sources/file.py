@@ -89,6 +89,7 @@ class FileSource:
         self._monotonic = monotonic
         self._current: _Open | None = None
         self._retired: list[tuple[float, _Open]] = []
+        self._told = False
         self._watch = FileWatch(path) if follow else None
         self._begin(start, cursor if start == "resume" else None)
 
@@ -151,13 +152,16 @@ class FileSource:
         if lines and self._watch is not None:
             self._watch.found()
         if not lines and self._follow:
-            return self._chunk([]) if self._replaced() and self._reopen() else None
+            # The place where a first start begins is news as well: a restart must not begin later.
+            new = not self._told or (self._replaced() and self._reopen())
+            return self._chunk([]) if new else None
         ended = not lines
         if ended and current is not None:
             lines = current.cutter.finish()
         return self._chunk(lines, ended=ended)
 
     def _chunk(self, lines: list[str], *, ended: bool = False) -> Chunk:
+        self._told = True
         at = self._clock()
         cursor = dict(self._current.cursor()) if self._current else {}
         if self._retired:
