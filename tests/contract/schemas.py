@@ -1,7 +1,8 @@
 """Writes and checks events/schemas: `python -m tests.contract.schemas write|check`.
 
 A schema that events/schemas/FROZEN lists is published: its bytes never change again; a change of
-its model is a new version beside it.
+its model is a new version beside it. A release adds its schemas to that list:
+`cd events/schemas && sha256sum *.json > FROZEN`.
 """
 
 import hashlib
@@ -49,26 +50,26 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def frozen() -> dict[str, str]:
-    """Return the published schemas: file name -> digest."""
-    path = FOLDER / "FROZEN"
+def frozen(folder: Path = FOLDER) -> dict[str, str]:
+    """Return the published schemas: file name -> digest, in the form of sha256sum."""
+    path = folder / "FROZEN"
     lines = path.read_text().splitlines() if path.exists() else []
     return {name: value for value, name in (line.split() for line in lines)}
 
 
-def problems() -> list[str]:
+def problems(folder: Path = FOLDER) -> list[str]:
     """Return what is wrong between the models, the files and the published digests."""
-    published = frozen()
+    published = frozen(folder)
     found = []
     for message in MESSAGES:
         name, text = name_of(message), render(message)
-        path = FOLDER / name
+        path = folder / name
         if published.get(name, digest(text)) != digest(text):
             found.append(f"{name} is published and may not change: add a new version of its model")
         elif not path.exists() or path.read_text() != text:
             found.append(f"{name} differs from its model: run `make schemas`")
     known = {name_of(message) for message in MESSAGES}
-    extra = sorted({path.name for path in FOLDER.glob("*.json")} - known)
+    extra = sorted({path.name for path in folder.glob("*.json")} - known)
     return found + [f"{name} has no model" for name in extra]
 
 

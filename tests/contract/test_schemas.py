@@ -7,13 +7,23 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from tests.contract.schemas import FOLDER, MESSAGES, name_of, problems
+from tests.contract.schemas import FOLDER, MESSAGES, name_of, problems, render
 
 EXAMPLES = FOLDER.parent / "examples"
 
 
 def test_schemas_equal_their_models_and_published_ones_did_not_change() -> None:
     assert problems() == []
+
+
+def test_a_published_schema_that_changes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "FROZEN").write_text(f"{'0' * 64}  signal.v1.json\n")
+    for message in MESSAGES:
+        (tmp_path / name_of(message)).write_text(render(message))
+
+    assert problems(tmp_path) == [
+        "signal.v1.json is published and may not change: add a new version of its model"
+    ]
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=name_of)
