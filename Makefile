@@ -82,7 +82,7 @@ synth-check: $(VENV)/ready
 	@$(BIN)/python -m infra.synth build/synth/template.yaml
 	@diff -u infra/template.yaml build/synth/template.yaml || { echo 'infra/template.yaml is stale: run `make synth`'; exit 1; }
 
-lint-infra: synth-check ## Hold the template against cfn-lint and the app against cdk-nag
+lint-infra: layers synth-check ## Hold the template against cfn-lint and the app against cdk-nag
 	$(BIN)/cfn-lint infra/template.yaml
 	$(BIN)/python -m infra.nag
 
