@@ -20,6 +20,7 @@ def due(key: str, channel: ChannelKind = "slack") -> Expected:
         channel=channel,
         node="node-1",
         device="0000:3b:00",
+        cause="xid/79",
         code=79,
         severity=Severity.CRITICAL,
         written_at=T0,

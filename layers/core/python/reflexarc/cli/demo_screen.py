@@ -57,7 +57,7 @@ class Screen:
 
     def landed(self, page: Alert) -> None:
         """Print one page."""
-        fault = "other" if page.code is None else f"xid {page.code}"
+        fault = page.cause.replace("/", " ")
         stages = tuple(f"{page.hops[s]:.1f}" if s in page.hops else "-" for s in STAGES)
         where = f"{page.gpu or 'node'} on {page.node}"
         latency = f"{page.latency_ms:.1f}"
@@ -119,7 +119,7 @@ class Screen:
         shown = "".join(f"{stage:>8}" for stage in stages) if self._wide else ""
         return Text.assemble(
             (f"  {severity:<9}", style),
-            f"{fault:<10}{where[:32]:<33}{channel:<10}",
+            f"{fault[:15]:<16}{where[:30]:<31}{channel:<10}",
             (f"{latency:>8}", "bold" if style != "dim" else "dim"),
             (shown, "dim"),
         )

@@ -23,6 +23,7 @@ class Expected:
     channel: ChannelKind
     node: str
     device: str
+    cause: str
     code: int | None
     severity: Severity
     written_at: datetime
@@ -42,6 +43,7 @@ class Landed:
 class Alert:
     """A page that arrived, and how long each stage of its way took."""
 
+    cause: str
     code: int | None
     node: str
     gpu: str
@@ -86,6 +88,7 @@ def audit(expected: Iterable[Expected], landed: Iterable[Landed]) -> Audit:
 def alert(expected: Expected, landed: Landed) -> Alert:
     """Return the page that arrived, with the time from the kernel's line to the vendor."""
     return Alert(
+        cause=expected.cause,
         code=expected.code,
         node=expected.node,
         gpu=expected.device,

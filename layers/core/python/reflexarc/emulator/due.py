@@ -73,6 +73,7 @@ class Due:
                 channel=channel.kind,
                 node=signal.entity.node,
                 device=signal.entity.device,
+                cause=signal.cause,
                 code=_code(signal),
                 severity=signal.severity,
                 written_at=at,

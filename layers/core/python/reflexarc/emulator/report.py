@@ -31,6 +31,7 @@ class AlertRow(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    cause: str
     code: int | None
     node: str
     gpu: str

@@ -27,11 +27,6 @@ class Entity(Value):
         parts = f"{self.kind}\x1f{self.node}\x1f{self.device}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
-    def __str__(self) -> str:
-        """Return the name that people read: gpu 0000:3b:00 on node-7."""
-        where = f" on {self.node}" if self.node else ""
-        return f"{self.kind} {self.device}{where}".strip()
-
 
 class Order(Value):
     """Where a signal stands in its source's own history; clocks play no part in it."""
