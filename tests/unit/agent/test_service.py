@@ -155,7 +155,7 @@ class Noting:
         return answer
 
 
-def test_queue_that_comes_back_gets_faults_first(tmp_path: Path, until: Until) -> None:
+def test_queue_that_comes_back_gets_faults_before_the_backlog_of_heartbeats(tmp_path: Path, until: Until) -> None:
     running = Running(tmp_path, heartbeat_s=0.05)
     order: list[str] = []
     couriers = (running.bench.faults, running.bench.readings)
@@ -168,10 +168,11 @@ def test_queue_that_comes_back_gets_faults_first(tmp_path: Path, until: Until) -
 
     for courier in couriers:
         running.bench.queues[courier.lane].down = None
-    assert until(lambda: len(order) > 1)
+    assert until(lambda: "faults" in order)
     running.stop()
 
-    assert order[0] == "faults"
+    # One request of heartbeats may go between a failure of the faults and their next attempt.
+    assert "faults" in order[:2]
 
 
 class UnreadableSource:
