@@ -155,7 +155,9 @@ class Noting:
         return answer
 
 
-def test_queue_that_comes_back_gets_faults_before_the_backlog_of_heartbeats(tmp_path: Path, until: Until) -> None:
+def test_queue_that_comes_back_gets_faults_before_the_backlog_of_heartbeats(
+    tmp_path: Path, until: Until
+) -> None:
     running = Running(tmp_path, heartbeat_s=0.05)
     order: list[str] = []
     couriers = (running.bench.faults, running.bench.readings)
