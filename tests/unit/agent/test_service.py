@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reflexarc.agent.courier import Courier
 from reflexarc.agent.lines import Chunk, Line
 from reflexarc.agent.reader import Inbox, Reader
 from reflexarc.agent.service import Agent, Outcome, Unreadable
@@ -78,6 +79,7 @@ class Running:
         return [GpuFaults.model_validate_json(body) for _, body in sent]
 
 
+Entries = Sequence[tuple[str, str]]
 Until = Callable[[Callable[[], object]], bool]
 
 
@@ -144,37 +146,65 @@ class Noting:
     """A queue that notes when it was called, before it passes the call on."""
 
     behind: FakeQueue
-    lane: str = ""
-    taken: list[str] = field(default_factory=list)
     called_at: list[float] = field(default_factory=list)
 
-    def send(self, entries: Sequence[tuple[str, str]]) -> Mapping[str, ReflexError]:
+    def send(self, entries: Entries) -> Mapping[str, ReflexError]:
         self.called_at.append(time.perf_counter())
-        answer = self.behind.send(entries)
-        self.taken.append(self.lane)
-        return answer
+        return self.behind.send(entries)
 
 
-def test_queue_that_comes_back_gets_faults_before_the_backlog_of_heartbeats(
-    tmp_path: Path, until: Until
-) -> None:
+@dataclass
+class Outage:
+    """Both queues are away until the readings have just failed once more than the faults have.
+
+    Then the rule leaves the first word to the faults, whichever courier wakes up first.
+    """
+
+    faults: Courier
+    readings: Courier
+    over: bool = False
+    order: list[str] = field(default_factory=list)
+    calls: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, lane: str, behind: FakeQueue, entries: Entries) -> Mapping[str, ReflexError]:
+        with self.lock:
+            if self.over:
+                self.order.append(lane)
+                return behind.send(entries)
+            self.calls += lane == "faults"
+            counted = self.calls == self.faults.failures_ever == self.readings._seen_failures
+            self.over = lane == "readings" and self.faults.failures > 1 and counted
+            raise Unavailable("no route")
+
+
+@dataclass
+class Cut:
+    """One queue behind an outage."""
+
+    behind: FakeQueue
+    lane: str
+    outage: Outage
+
+    def send(self, entries: Entries) -> Mapping[str, ReflexError]:
+        return self.outage.send(self.lane, self.behind, entries)
+
+
+def test_queue_that_comes_back_gets_faults_first(tmp_path: Path, until: Until) -> None:
     running = Running(tmp_path, heartbeat_s=0.05)
-    order: list[str] = []
-    couriers = (running.bench.faults, running.bench.readings)
-    for courier in couriers:
-        behind = running.bench.queues[courier.lane]
-        behind.down = Unavailable("no route")
-        courier.queue = Noting(behind, courier.lane, order)
-    running.write(*(xid(number) for number in range(30)))
-    assert until(lambda: all(courier.failures > 1 for courier in couriers))
+    bench = running.bench
+    outage = Outage(bench.faults, bench.readings)
+    for courier in (bench.faults, bench.readings):
+        courier.queue = Cut(bench.queues[courier.lane], courier.lane, outage)
+    # The faults' courier sleeps for as long as it may, the readings' not at all: only the rule
+    # can hold the readings back.
+    bench.faults.chance, bench.readings.chance = lambda: 1.0, lambda: -1.0
 
-    for courier in couriers:
-        running.bench.queues[courier.lane].down = None
-    assert until(lambda: "faults" in order)
+    running.write(*(xid(number) for number in range(30)))
+    assert until(lambda: len(outage.order) > 1)
     running.stop()
 
-    # One request of heartbeats may go between a failure of the faults and their next attempt.
-    assert "faults" in order[:2]
+    assert outage.order[0] == "faults"
 
 
 class UnreadableSource:
