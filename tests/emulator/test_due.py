@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from reflexarc.emulator import iam_gaps
-from reflexarc.emulator.due import Due, key_of
-from reflexarc.events.incident import Incident
+from reflexarc.emulator.due import Due
+from reflexarc.events.incident import Incident, key_of
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops
 from tests.emulator.story import xid
@@ -29,6 +29,8 @@ def test_keys_are_those_that_incidents_have() -> None:
     )
 
     assert key_of("f" * 32, 3) == incident.key
+    # Vendors hold this key for as long as an incident is open: it may never change.
+    assert incident.key == "ec2f21c133b6bba79bdf26887b7f1e00bdc32322852e73ef5d0840d618f9b232"
 
 
 def test_a_second_fault_of_one_gpu_is_due_only_where_it_is_news() -> None:

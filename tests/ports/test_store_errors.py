@@ -19,7 +19,6 @@ from reflexarc.adapters.dynamodb.errors import (
     CONFLICT_TRIES,
     Cancelled,
     despite_conflicts,
-    jittered_pause,
 )
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
@@ -29,6 +28,7 @@ from reflexarc.events.incident import Incident
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
 from reflexarc.incidents.service import IncidentService
 from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.pause import jittered_pause
 from reflexarc.notify.model import LEASE, Busy, Lease
 from tests.ports.conftest import Table
 from tests.support.incidents import GPU, NOW, ROUTING, at, attempt, change, receipt, signal, ulid_of

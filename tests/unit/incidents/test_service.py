@@ -8,8 +8,9 @@ from reflexarc.events.incident import Incident
 from reflexarc.events.signal import Entity, Hops
 from reflexarc.incidents.model import EVENTS_MAX, Change
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
-from reflexarc.incidents.service import OUTAGE, TRIES, IncidentService, jittered_pause
+from reflexarc.incidents.service import OUTAGE, TRIES, IncidentService
 from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.pause import jittered_pause
 from tests.support.incidents import GPU, NOW, ROUTING, at, signal, ulid_of
 
 SLACK = "slack/C0PAGES"

@@ -73,11 +73,6 @@ class Collapser:
         self._open: dict[str, _Repeats] = {}
         self._next_due = math.inf
 
-    @property
-    def next_due(self) -> float:
-        """Return a time before which `due` has nothing to give."""
-        return self._next_due
-
     def observe(self, key: str, line: Line, now: float) -> list[Fault]:
         """Take one fault line in: a first occurrence comes back, a repeat is counted."""
         if repeats := self._open.get(key):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from reflexarc.events.problems import problems_of
 from reflexarc.kernel.errors import Rejected
 
 SOURCE_PATTERN = r"^(kmsg|stdin|file:.+)$"
@@ -46,10 +47,7 @@ class AgentSettings(BaseModel):
         try:
             settings = cls.model_validate({"node": hostname, **_from_file(file), **kept})
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
-                for problem in error.errors()
-            )
+            problems = "; ".join(problems_of(error, "settings"))
             raise Rejected(f"the agent's settings are wrong: {problems}") from error
         settings.check_queues()
         return settings

@@ -19,7 +19,7 @@ from reflexarc.emulator.report import Report
 from reflexarc.events.signal import Hops
 
 LOGS = Path("build", "demo", "logs")
-PATIENCE_S = 30.0  # longer than a crashed sender's lease and its wake-up's visibility
+PATIENCE_S = 40.0  # longer than the visibility of a crashed sender's wake-up (30 s)
 QUIET_S = 1.0  # a second page for the same thing would follow the first at once
 # Enough to see every kind of fault, little enough to stay within half a minute: Slack takes one
 # message a second.

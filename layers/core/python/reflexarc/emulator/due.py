@@ -4,7 +4,6 @@ The parser, the policy and the routes are the product's; its queues, functions a
 asked. So a page that they lose or double is one that this still counts once.
 """
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from datetime import datetime
 from reflexarc.emulator.audit import Expected
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.envelope import Source
+from reflexarc.events.incident import key_of
 from reflexarc.events.notice import Channel
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Signal
@@ -91,11 +91,6 @@ def channels_of(severity: Severity, routing: Routing) -> list[Channel]:
         for name in route.channels
     }
     return [channel for channel in routing.channels if channel.name in names]
-
-
-def key_of(fingerprint: str, generation: int) -> str:
-    """Return the key that vendors know one life of an incident by."""
-    return hashlib.sha256(f"{fingerprint}|{generation}".encode()).hexdigest()
 
 
 def _signals(node: str, event: str, at: datetime) -> tuple[Signal, ...]:

@@ -68,4 +68,9 @@ class Incident(Value):
     @property
     def key(self) -> str:
         """Return the id of this generation, stable for every vendor: 64 hex digits."""
-        return hashlib.sha256(f"{self.fingerprint}|{self.generation}".encode()).hexdigest()
+        return key_of(self.fingerprint, self.generation)
+
+
+def key_of(fingerprint: str, generation: int) -> str:
+    """Return what vendors know one generation of an incident by."""
+    return hashlib.sha256(f"{fingerprint}|{generation}".encode()).hexdigest()

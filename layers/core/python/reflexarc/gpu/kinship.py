@@ -1,6 +1,7 @@
-"""Which stranger may still be heard: another session of the role that a node is bound to. Pure."""
+"""Who may speak for a node that another sender holds: who is heard, who takes over when. Pure."""
 
 import re
+from datetime import timedelta
 
 from reflexarc.events.signal import Signal
 
@@ -10,6 +11,20 @@ from reflexarc.events.signal import Signal
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
 _MADE_UP = re.compile(r"botocore-session-[0-9]+|eks-.+")
 MARK = "sent by another session of the role that speaks for this node"
+
+
+SILENT_SAME_ROLE = timedelta(minutes=10)
+SILENT_OTHER_ROLE = timedelta(days=1)
+
+
+def patience(holder: str, sender: str) -> timedelta:
+    """Return how long a node's holder must be silent before this sender may take the node over.
+
+    A replaced instance speaks under the same role with another session; a fleet seldom changes
+    its role.
+    """
+    same_role = holder.partition(":")[0] == sender.partition(":")[0]
+    return SILENT_SAME_ROLE if same_role else SILENT_OTHER_ROLE
 
 
 def are_kin(holder: str, sender: str) -> bool:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.envelope import Source
 from reflexarc.events.gpu_faults import Fault, GpuFaults
+from reflexarc.events.problems import problems_of
 from reflexarc.gpu.salvage import Salvaged, address_of, clean, faults_in
 from reflexarc.kernel.errors import Rejected
 
@@ -171,12 +172,7 @@ def _report(fault: Fault) -> Salvaged:
 
 def _problems(error: ValidationError) -> str:
     """Return in words what does not validate, and where."""
-    return _first(
-        [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
-    )
+    return _first(problems_of(error, "record"))
 
 
 def _first(problems: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.envelope import Value
+from reflexarc.events.problems import problems_of
 from reflexarc.events.signal import Signal
 from reflexarc.incidents.limits import TEXT_MAX, clip
 from reflexarc.incidents.ports import DeadLetters
@@ -87,10 +88,7 @@ class SignalIntake:
 
 def _problems(error: ValidationError) -> str:
     """Return the first problems in words, without the hostile input itself."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"
-        for problem in found[:PROBLEMS_MAX]
-    ]
+    found = problems_of(error, "body")
+    told = found[:PROBLEMS_MAX]
     more = len(found) - len(told)
     return clip("; ".join(told), TEXT_MAX) + (f"; and {more} more" if more else "")

@@ -1,7 +1,5 @@
 """Signals in, incidents out: each event counted once, each change told once, whoever races."""
 
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,16 +9,12 @@ from reflexarc.incidents.ports import AlreadyRecorded, Conflict, IncidentBook, S
 from reflexarc.incidents.rules import decide, distinct, event_of, in_order
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.pause import jittered_pause
 
 TRIES = 8
 # After so many failures in a row the store is taken for down: the function must still answer
 # within its timeout, or what it did commit would be retried as well.
 OUTAGE = 2
-
-
-def jittered_pause(attempt: int) -> None:
-    """Wait a few milliseconds, longer and more at random after each lost race."""
-    time.sleep(random.uniform(0, 0.004 * 2**attempt))  # noqa: S311 - spreads racers, no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

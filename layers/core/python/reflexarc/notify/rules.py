@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from reflexarc.events.notice import Canary, Notice, WakeUp
+from reflexarc.events.problems import problems_of
 from reflexarc.events.severity import Severity
 from reflexarc.kernel.errors import Rejected
 from reflexarc.notify.model import Pending, Receipt
@@ -31,7 +32,9 @@ def group_to_look_at(body: str) -> str | None:
         if schema == "wakeup/1":
             return _known(WakeUp.model_validate(message).group)
     except ValidationError as error:
-        raise Rejected(f"{schema} does not hold what it must: {_problems(error)}") from error
+        raise Rejected(
+            f"{schema} does not hold what it must: {'; '.join(problems_of(error, 'body')[:3])}"
+        ) from error
     raise Rejected(f"a wake-up queue takes wakeup/1 and canary/1, not {str(schema)[:80]!r}")
 
 
@@ -123,10 +126,3 @@ def _known(group: str) -> str:
     if not group.startswith(VENDORS) or len(group) > GROUP_MAX:
         raise Rejected(f"no vendor serves the delivery group {group[:80]!r}")
     return group
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-        for problem in error.errors()[:3]
-    )

@@ -188,8 +188,8 @@ class DeliveryService:
         self, lease: Lease, pending: Pending, receipt: Receipt | None, attempt: Attempt
     ) -> None:
         """Record what was sent. If that fails, the next look must first find out what was sent."""
-        # A wake-up that leaves word on the lease at this moment makes the transaction conflict:
-        # one more try settles it.
+        # An answer that got lost may have been a yes: settling twice is harmless, and cheaper
+        # than a look that must find out.
         with suppress(Unavailable):
             self.outbox.settle(lease, pending.notices, receipt, attempt)
             return

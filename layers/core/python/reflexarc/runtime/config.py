@@ -7,10 +7,11 @@ used: the last good one stays in force, or the built-in default where there is n
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol, Self
+from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reflexarc.events.problems import problems_of
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.incidents.config import IncidentsConfig, default_routing
 from reflexarc.incidents.model import Routing
@@ -32,12 +33,6 @@ class Configuration(BaseModel):
     gpu: GpuPolicy = GpuPolicy()
     incidents: IncidentsConfig | None = None
 
-    @model_validator(mode="after")
-    def _routes_lead_somewhere(self) -> Self:
-        if self.incidents is not None:
-            self.incidents.routing()
-        return self
-
     def routing(self, slack_channel: str) -> Routing:
         """Return the stated routing, or the built-in one to this Slack channel."""
         return (
@@ -50,11 +45,7 @@ def parse(document: str) -> Configuration:
     try:
         return Configuration.model_validate_json(document)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'document'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise Rejected(problems) from error
+        raise Rejected("; ".join(problems_of(error, "document"))) from error
 
 
 class Documents(Protocol):

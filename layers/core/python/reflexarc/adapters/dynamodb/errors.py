@@ -1,7 +1,5 @@
 """What DynamoDB refuses, in our terms: no botocore error leaves this package."""
 
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -69,11 +67,6 @@ def despite_conflicts(call: Callable[[], T], pause: Callable[[int], None]) -> T:
                 raise
             pause(attempt)
     return call()
-
-
-def jittered_pause(attempt: int) -> None:
-    """Wait a few milliseconds, longer and more at random each time."""
-    time.sleep(random.uniform(0, 0.004 * 2**attempt))  # noqa: S311 - spreads racers, no secret
 
 
 def _translated(error: ClientError, doing: str) -> Unavailable:

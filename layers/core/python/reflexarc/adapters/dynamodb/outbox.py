@@ -13,12 +13,12 @@ from reflexarc.adapters.dynamodb.errors import (
     CONDITION,
     Cancelled,
     despite_conflicts,
-    jittered_pause,
     store_errors,
 )
 from reflexarc.adapters.dynamodb.lease import LeaseRows
 from reflexarc.events.notice import Notice
 from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.pause import jittered_pause
 from reflexarc.notify.model import Attempt, Busy, Lease, Receipt
 
 if TYPE_CHECKING:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from reflexarc.adapters.dynamodb import rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
+from reflexarc.gpu.kinship import patience
 from reflexarc.kernel.clock import from_epoch_ms
 from reflexarc.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SILENT_SAME_ROLE = timedelta(minutes=10)
-SILENT_OTHER_ROLE = timedelta(days=1)
 TRUSTED_FOR = timedelta(seconds=60)
 SEEN_EVERY = timedelta(minutes=2)
 CACHED_NODES = 10_000
@@ -65,7 +64,7 @@ class DynamoSenders:
                 silent = now - binding.seen_at
                 if binding.sender == sender and silent < SEEN_EVERY:
                     return True
-                if binding.sender != sender and silent < _patience(binding.sender, sender):
+                if binding.sender != sender and silent < patience(binding.sender, sender):
                     return False
             if self._bind(node, sender, binding, now):
                 return True
@@ -108,12 +107,6 @@ class DynamoSenders:
         except ConditionFailed:
             return False
         return True
-
-
-def _patience(known: str, sender: str) -> timedelta:
-    """Return how long the known sender must be silent; a SenderId is `role id:session`."""
-    same_role = known.partition(":")[0] == sender.partition(":")[0]
-    return SILENT_SAME_ROLE if same_role else SILENT_OTHER_ROLE
 
 
 def _key(node: str) -> rows.Key:

@@ -1,10 +1,9 @@
 """Fills gpu.ports.Senders in memory."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-SILENT_SAME_ROLE = timedelta(minutes=10)
-SILENT_OTHER_ROLE = timedelta(days=1)
+from reflexarc.gpu.kinship import patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +15,7 @@ class MemorySenders:
     def speaks_for(self, node: str, sender: str, now: datetime) -> bool:
         """Bind the node to the sender on first use; False when another live sender holds it."""
         known, seen_at = self.bindings.get(node, (sender, now))
-        same_role = known.partition(":")[0] == sender.partition(":")[0]
-        patience = SILENT_SAME_ROLE if same_role else SILENT_OTHER_ROLE
-        if known != sender and now - seen_at < patience:
+        if known != sender and now - seen_at < patience(known, sender):
             return False
         self.bindings[node] = sender, now
         return True
