@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reflexarc.agent.lines import Chunk
+from reflexarc.events.gpu_faults import Job
+from reflexarc.gpu.watch.model import Observation
 from reflexarc.kernel.errors import ReflexError
 
 
@@ -33,3 +35,42 @@ class Queue(Protocol):
         Rejected: the queue will never take this message. Unavailable: try it again. Raises
         Unavailable, with advice, when it is not known that any was accepted.
         """
+
+
+class Sensor(Protocol):
+    """Looks at one part of the node, again and again, in a thread of its own.
+
+    `read` may take as long as the hardware lets it. It raises Rejected where the thing is not here
+    (no library, no such file, too old a driver; looked for again every minute) and Unavailable
+    where it is here and fails now. Either message says why, and what to do.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the name that reports and logs use."""
+
+    @property
+    def interval_s(self) -> float:
+        """Return the seconds between two looks; 0 for a sensor whose read itself waits."""
+
+    def read(self) -> Observation:
+        """Look once."""
+
+    def close(self) -> None:
+        """Give handles and connections back."""
+
+
+class Owners(Protocol):
+    """Knows whose work runs, or last ran, on a device. Never blocks for long, never raises."""
+
+    def of_process(self, pid: int) -> tuple[str, Job | None]:
+        """Return name and job of a process, read from /proc at once, before it is gone."""
+
+    def of_device(self, device: str, gpu_instance: int | None = None) -> Job | None:
+        """Return the job that holds a device, or the last that held it, marked `ended`."""
+
+    def busy(self) -> frozenset[str]:
+        """Return the devices that a job or a process holds now."""
+
+    def learn(self, observation: Observation) -> None:
+        """Take in what a sensor saw: processes on a GPU, job labels."""

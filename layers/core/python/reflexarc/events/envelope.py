@@ -17,12 +17,22 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
 
+# Where a node stands and what it is part of, as its operator names it: rack, cluster, zone.
+Label = Annotated[str, StringConstraints(max_length=128)]
+LABELS_MAX = 16
+
+
 class Source(Value):
     """Who speaks: one node, one agent version, one boot of that node."""
 
     node: NodeName
     agent: str = Field(default="", description="version of the program that sent this")
     boot_id: str = Field(default="", description="/proc/sys/kernel/random/boot_id of the node")
+    labels: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=LABELS_MAX,
+        description="what the operator says of the node: rack, cluster, zone",
+    )
 
 
 class Envelope(Value):

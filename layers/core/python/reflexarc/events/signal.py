@@ -16,15 +16,21 @@ Text = Annotated[str, StringConstraints(max_length=2_000)]
 class Entity(Value):
     """The thing that is broken: its fingerprint, not a message's, is what an incident is about."""
 
-    kind: Literal["gpu", "nvswitch", "node", "fabric", "job"]
+    kind: Literal["gpu", "nvswitch", "node", "port", "rack", "fabric", "job"]
     node: str = ""
     device: str = Field(default="", description="PCI address without function, or a name")
     uuid: str = Field(default="", description="a label, not part of the identity")
+    aspect: str = Field(
+        default="",
+        description="what of the thing is ill where that heals on its own: thermal, power, memory",
+    )
 
     @property
     def fingerprint(self) -> str:
-        """Return 32 hex digits that name this thing for ever."""
+        """Return 32 hex digits that name this thing, or this aspect of it, for ever."""
         parts = f"{self.kind}\x1f{self.node}\x1f{self.device}"
+        if self.aspect:
+            parts += f"\x1f{self.aspect}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
