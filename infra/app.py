@@ -12,7 +12,7 @@ from infra.stack.functions import Functions, Stores
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
-from infra.stack.table import IncidentsTable
+from infra.stack.table import FleetTable, IncidentsTable
 
 STACK_NAME = "reflexarc"
 # Part of logical ids: never vary it by stage or by stack name.
@@ -40,8 +40,9 @@ class ReflexarcStack(cdk.Stack):
         parameters = Parameters(self)
         queues = Queues(self, parameters)
         table = IncidentsTable(self)
+        fleet = FleetTable(self)
         secrets = Secrets(self)
-        functions = Functions(self, parameters, Stores(queues, table, secrets))
+        functions = Functions(self, parameters, Stores(queues, table, fleet, secrets))
         alarms = Alarms(self, parameters, queues, functions)
         access = AgentAccess(self, queues)
         for queue in catalog.QUEUES:
@@ -50,6 +51,7 @@ class ReflexarcStack(cdk.Stack):
         for secret in catalog.SECRETS:
             self._output(f"{secret.title}SecretArn", secrets.arn(secret))
         self._output("IncidentsTableName", table.table.table_name)
+        self._output("FleetTableName", fleet.table.table_name)
         self._output("AgentPolicyArn", access.policy.managed_policy_arn)
         self._output("OpsTopicArn", alarms.topic.topic_arn)
 

@@ -73,6 +73,8 @@ class Table(Enum):
     RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
     # Leases, outbox rows and receipts, each write fenced by the lease.
     DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    # Who speaks for a node, and the configuration: rows of these keys alone.
+    BIND = ("GetItem", "PutItem")
     # The sparse index alone says which groups wait.
     SWEEP = ()
 
@@ -81,8 +83,20 @@ class Table(Enum):
         """Return whether the function may query the `watch` index."""
         return self is Table.SWEEP
 
+    @property
+    def leading_keys(self) -> tuple[str, ...]:
+        """Return the patterns of the partition keys it is held to; none: every key."""
+        return ("NODE#*", "CONFIG") if self is Table.BIND else ()
 
-Value = SendTo | Read | Parameter | Table
+
+class Fleet(Enum):
+    """Environment value: the fleet table's name, and what the function may do with it."""
+
+    # The last state of each node, its hours, and which nodes of a rack are hot.
+    KEEP = ("Query", "UpdateItem")
+
+
+Value = SendTo | Read | Parameter | Table | Fleet
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,9 @@ class FromQueue:
 
     queue: Queue
     batch_size: int
+    # How long Lambda may gather a batch; a batch of more than ten needs a second at least.
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    window_s: int = 0
     # Bulk work may not take the account's concurrency from the page path.
     max_concurrency: int | None = None
 

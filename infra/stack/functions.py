@@ -17,7 +17,7 @@ from infra.paths import ROOT
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
-from infra.stack.table import IncidentsTable
+from infra.stack.table import FleetTable, IncidentsTable
 
 _NOT_DEPLOYED = ["**/__pycache__", "*.md"]
 
@@ -28,6 +28,7 @@ class Stores:
 
     queues: Queues
     table: IncidentsTable
+    fleet: FleetTable
     secrets: Secrets
 
 
@@ -105,6 +106,9 @@ class Functions:
             case kinds.Table():
                 self._stores.table.grant(role, value)
                 return self._stores.table.table.table_name
+            case kinds.Fleet():
+                self._stores.fleet.grant(role, value)
+                return self._stores.fleet.table.table_name
             case kinds.SendTo():
                 queue = self._stores.queues.destination(value)
                 role.add_to_policy(
@@ -137,6 +141,7 @@ class Functions:
             target=deployed,
             event_source_arn=queue.queue_arn,
             batch_size=trigger.batch_size,
+            max_batching_window=Duration.seconds(trigger.window_s) if trigger.window_s else None,
             report_batch_item_failures=True,
             max_concurrency=trigger.max_concurrency,
         )

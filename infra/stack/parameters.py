@@ -26,6 +26,14 @@ class Parameters:
             "LogLevel": self._text(
                 "LogLevel", "INFO", "How much the functions log", ["DEBUG", "INFO", "WARNING"]
             ),
+            "UsageRetentionDays": CfnParameter(
+                scope,
+                "UsageRetentionDays",
+                type="Number",
+                default=90,
+                min_value=1,
+                description="Days that the idle hours of each GPU are kept",
+            ),
         }
         self.log_retention = CfnParameter(
             scope,

@@ -1,4 +1,6 @@
-"""The incidents table: incidents, ledger, outbox and leases, in one place for one transaction."""
+"""The tables: incidents with all that one transaction touches, and the fleet's last state."""
+
+from typing import Any
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as ddb
@@ -44,6 +46,7 @@ class IncidentsTable:
                 iam.PolicyStatement(
                     actions=[f"dynamodb:{action}" for action in access.value],
                     resources=[self.table.table_arn],
+                    conditions=_only_keys(access.leading_keys),
                 )
             )
         if access.reads_index:
@@ -54,6 +57,42 @@ class IncidentsTable:
                     resources=[f"{self.table.table_arn}/index/{_WATCH_INDEX}"],
                 )
             )
+
+
+class FleetTable:
+    """What readings leave: each node's last state, the hours of its GPUs, hot racks."""
+
+    def __init__(self, scope: Construct) -> None:
+        self.table = ddb.Table(
+            scope,
+            "FleetTable",
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=ddb.BillingMode.PAY_PER_REQUEST,
+            encryption=ddb.TableEncryption.AWS_MANAGED,
+            time_to_live_attribute="ttl",
+            # A minute of readings writes it anew; the hours are the price of keeping none of it.
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def grant(self, role: iam.Role, access: kinds.Fleet) -> None:
+        """Let a role do what the catalogue says, on this table alone."""
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"dynamodb:{action}" for action in access.value],
+                resources=[self.table.table_arn],
+            )
+        )
+
+
+def _only_keys(patterns: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the condition that holds a grant to rows of these partition keys.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    if not patterns:
+        return None
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
 
 
 def _text(name: str) -> ddb.Attribute:

@@ -5,6 +5,7 @@ from infra.kinds import Function
 from infra.paths import ROOT
 from reflexarc.runtime.settings import (
     GpuAlertSettings,
+    GpuReadingSettings,
     IncidentSettings,
     NotifySettings,
     Settings,
@@ -14,6 +15,7 @@ from tests.infra.deployed import name_of, properties, resources
 
 SETTINGS: dict[str, type[Settings]] = {
     "gpu_alert": GpuAlertSettings,
+    "gpu_reading": GpuReadingSettings,
     "incident": IncidentSettings,
     "notify": NotifySettings,
     "watchdog": WatchdogSettings,

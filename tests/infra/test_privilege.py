@@ -10,6 +10,13 @@ from tests.infra.deployed import as_list, properties, resources, statements
 every_function = pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
 
 
+def arn_of(table: str) -> str:
+    return str({"Fn::GetAtt": [table, "Arn"]})
+
+
+INCIDENTS = arn_of("IncidentsTable")
+
+
 def granted(function: Function, service: str) -> Iterator[tuple[str, str]]:
     """Yield (action, resource) of one service that the function's role allows."""
     document = properties(f"{function.title}RoleDefaultPolicy")["PolicyDocument"]
@@ -86,13 +93,31 @@ def test_a_function_writes_only_its_own_log(function: Function) -> None:
 
 @every_function
 def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: Function) -> None:
-    access = function.environment["INCIDENTS_TABLE"]
-    assert isinstance(access, kinds.Table)
-    table = str({"Fn::GetAtt": ["IncidentsTable", "Arn"]})
+    allowed = {
+        table: {action for action, arn in granted(function, "dynamodb") if arn == arn_of(table)}
+        for table in ("IncidentsTable", "FleetTable")
+    }
 
-    actions = {action for action, arn in granted(function, "dynamodb") if arn == table}
+    wanted = {
+        table: {
+            f"dynamodb:{action}"
+            for value in function.environment.values()
+            if isinstance(value, kind)
+            for action in value.value
+        }
+        for table, kind in (("IncidentsTable", kinds.Table), ("FleetTable", kinds.Fleet))
+    }
+    assert allowed == wanted
 
-    assert actions == {f"dynamodb:{action}" for action in access.value}
+
+def test_readings_can_bind_a_node_and_touch_no_incident() -> None:
+    document = properties("GpuReadingRoleDefaultPolicy")["PolicyDocument"]
+
+    (statement,) = (s for s in statements(document) if str(s["Resource"]) == INCIDENTS)
+
+    assert statement["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["NODE#*", "CONFIG"]}
+    }
 
 
 def test_the_watchdog_can_neither_read_nor_change_an_incident() -> None:

@@ -113,6 +113,7 @@ def test_a_mapping_reports_partial_failures(function: Function, trigger: FromQue
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == trigger.batch_size
     assert mapping.get("ScalingConfig", {}).get("MaximumConcurrency") == trigger.max_concurrency
+    assert mapping.get("MaximumBatchingWindowInSeconds", 0) == trigger.window_s
 
 
 @every_mapping
@@ -124,7 +125,7 @@ def test_a_message_stays_hidden_longer_than_its_function_may_run(
     # The page path's wake-ups follow the lease instead: see the next test.
     factor = 1 if trigger.queue.fifo else catalog.VISIBILITY_PER_TIMEOUT
 
-    assert visibility >= factor * function.timeout_s
+    assert visibility >= factor * function.timeout_s + trigger.window_s
 
 
 @pytest.mark.parametrize("queue", [catalog.NOTIFY_SLACK, catalog.NOTIFY_PAGERDUTY])
@@ -138,9 +139,10 @@ def test_a_lease_outlives_its_sender_and_ends_before_the_wake_up_returns(queue: 
 
 
 def test_the_bulk_mappings_leave_concurrency_to_the_page_path() -> None:
-    signals = properties("SignalsMapping")
+    signals, readings = properties("SignalsMapping"), properties("GpuReadingsMapping")
 
     assert signals["ScalingConfig"]["MaximumConcurrency"] == 10
+    assert readings["ScalingConfig"]["MaximumConcurrency"] == 10
     assert "ScalingConfig" not in properties("GpuFaultsMapping")
 
 

@@ -28,6 +28,7 @@ def test_parameters_have_the_documented_defaults() -> None:
         "SlackApiUrl": "https://slack.com/api",
         "PagerDutyUrl": "https://events.pagerduty.com",
         "LogLevel": "INFO",
+        "UsageRetentionDays": 90,
         "LogRetentionDays": "30",
         "OpsEmail": "",
         "AgentPrincipals": "",
@@ -41,7 +42,8 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "GpuFaultsQueueUrl", "GpuFaultsDlqUrl", "GpuReadingsQueueUrl", "GpuReadingsDlqUrl",
         "SignalsQueueUrl", "SignalsDlqUrl", "NotifySlackQueueUrl", "NotifySlackDlqUrl",
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
-        "NotifyLaterDlqUrl", "IncidentsTableName", "SlackSecretArn", "PagerDutySecretArn",
+        "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
+        "PagerDutySecretArn",
         "AgentPolicyArn", "OpsTopicArn",
     }  # fmt: skip
 
@@ -106,6 +108,15 @@ def test_the_incidents_table_survives_mistakes() -> None:
     recovery = table["Properties"]["PointInTimeRecoverySpecification"]
     assert recovery["PointInTimeRecoveryEnabled"] is True
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_the_fleet_table_forgets_by_itself_and_is_billed_by_use() -> None:
+    table = properties("FleetTable")
+
+    assert table["KeySchema"] == properties("IncidentsTable")["KeySchema"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
 
 
 @pytest.mark.parametrize("secret", catalog.SECRETS, ids=lambda s: s.name)

@@ -5,9 +5,9 @@
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reflexarc.kernel.errors import Unavailable
 
@@ -49,6 +49,16 @@ class GpuAlertSettings(WakingSettings):
 
 class IncidentSettings(GpuAlertSettings):
     """Settings of functions/incident."""
+
+
+class GpuReadingSettings(Settings):
+    """Settings of functions/gpu_reading."""
+
+    incidents_table: str
+    fleet_table: str
+    rejected_queue_url: str
+    signals_queue_url: str
+    usage_retention_days: Annotated[int, Field(ge=1)] = 90
 
 
 class NotifySettings(Settings):
