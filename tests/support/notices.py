@@ -97,7 +97,13 @@ hostile = st.one_of(
 )
 _moment = st.datetimes(timezones=st.just(UTC))
 _severity = st.sampled_from(Severity)
-_job = st.builds(Job, id=hostile, name=hostile, owner=hostile, namespace=hostile)
+_job = st.builds(
+    Job,
+    **dict.fromkeys(
+        ("id", "name", "owner", "namespace", "workload", "container", "nodes", "rank"), hostile
+    ),
+    ended=st.booleans(),
+)
 _cause = st.builds(
     Cause,
     cause=hostile,
@@ -117,7 +123,7 @@ incidents = st.builds(
     severity=_severity,
     entity=st.builds(
         Entity,
-        kind=st.sampled_from(["gpu", "nvswitch", "node", "fabric", "job"]),
+        kind=st.sampled_from(["gpu", "nvswitch", "node", "port", "rack", "fabric", "job"]),
         node=hostile,
         device=hostile,
         uuid=hostile,

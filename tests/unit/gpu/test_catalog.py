@@ -19,7 +19,7 @@ def document(name: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("name", ["xid", "sxid"])
+@pytest.mark.parametrize("name", ["xid", "sxid", "findings"])
 def test_the_data_follow_their_schema(name: str) -> None:
     schema = document(f"{name}.schema.json")
     Draft202012Validator.check_schema(schema)
@@ -31,6 +31,8 @@ def test_the_data_follow_their_schema(name: str) -> None:
 
 def test_every_file_of_data_is_known() -> None:
     assert sorted(path.name for path in DATA.iterdir()) == [
+        "findings.json",
+        "findings.schema.json",
         "sxid.json",
         "sxid.schema.json",
         "xid.json",

@@ -45,7 +45,7 @@ def test_a_trigger_says_what_where_and_what_to_do() -> None:
     assert details["do"] == "Drain the node."
     assert details["job"] == {"name": "train-llama", "id": "4711"}
     assert details["caveats"] == ["N-1 agent"]
-    assert details["kernel_lines"] == ["NVRM: Xid 79"]
+    assert details["evidence"] == ["NVRM: Xid 79"]
     assert details["kernel_line_to_page"] == "84 ms"
 
 

@@ -63,6 +63,34 @@ def test_a_page_reads_what_where_do_since_whose_and_how_fast() -> None:
     ]
 
 
+def test_a_finding_reads_as_what_was_measured_and_whose_work_it_was() -> None:
+    job = Job(
+        id="4711", name="train", owner="alice", workload="llama", rank="3", nodes="n[1-4]",
+        ended=True,
+    )  # fmt: skip
+    hot = notice(
+        entity=Entity(kind="gpu", node="node-7", device="0000:3b:00", aspect="thermal"),
+        cause="thermal/near-limit",
+        title="GPU is close to its slowdown temperature",
+        severity=Severity.WARNING,
+        evidence=("margin 3 C for 60 s at 87 C",),
+        labels={"rack": "r12", "aspect": "thermal", "rule": "thermal/near-limit"},
+        job=job,
+    )
+
+    shown = texts(hot)
+
+    assert shown[0] == ("🟠 GPU is close to its slowdown temperature · GPU 0000:3b:00 on node-7")
+    job_field = (
+        "*Whose job*\n`train` (`4711`) of alice of workload `llama` (rank 3, nodes n[1-4], ended)"
+    )
+    assert job_field in shown
+    assert "```margin 3 C for 60 s at 87 C```" in shown
+    assert shown[-1].startswith(
+        "reading to this page: 84 ms · warning `thermal/near-limit` · `rack"
+    )
+
+
 def test_a_resolve_says_so_at_once_and_strikes_the_instruction() -> None:
     shown = texts(lost_gpu("resolve", state="resolved", resolved_at=at(754)))
 
@@ -90,7 +118,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     shown = texts(notice(action="", severity=Severity.WARNING, entity=Entity(kind="fabric")), None)
 
     assert shown[0] == "🟠 XID 79: GPU has fallen off the bus · NVLink fabric"
-    assert shown[1] == "*Do:* No known remedy: look at the kernel line below."
+    assert shown[1] == "*Do:* No known remedy: look at the evidence below."
     assert shown[2] == "*Where*\nNVLink fabric"
     assert shown[4] == "*Whose job*\nnone known"
     assert shown[6] == "*Seen*\nonce"

@@ -72,3 +72,24 @@ def test_things_are_named_as_people_name_them() -> None:
 
     assert wording.place(incident()) == "GPU 0000:01:00 on node-7"
     assert wording.place(fabric) == "NVLink fabric rack-3"
+
+
+def test_nodes_ports_and_racks_are_named_without_stutter() -> None:
+    things = (
+        Entity(kind="node", node="node-7", aspect="thermal"),
+        Entity(kind="port", node="node-7", device="mlx5_0/1", aspect="network"),
+        Entity(kind="rack", device="r12", aspect="thermal"),
+    )
+
+    assert [wording.place(incident(entity=thing)) for thing in things] == [
+        "node node-7",
+        "network port mlx5_0/1 on node-7",
+        "rack r12",
+    ]
+
+
+def test_work_is_told_as_far_as_it_is_known() -> None:
+    assert wording.work(Job(rank="3", nodes="n[1-4]", ended=True)) == (
+        "rank 3, nodes n[1-4], ended"
+    )
+    assert wording.work(Job(name="train")) == ""

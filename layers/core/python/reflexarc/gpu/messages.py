@@ -7,17 +7,17 @@ What could not be read is named, with its reason, so that it can be kept.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.envelope import Source
-from reflexarc.events.gpu_faults import Fault, GpuFaults
+from reflexarc.events.gpu_faults import Fault, Finding, GpuFaults
 from reflexarc.events.problems import problems_of
-from reflexarc.gpu.salvage import Salvaged, address_of, clean, faults_in
+from reflexarc.gpu.salvage import Salvaged, address_of, clean, faults_in, findings_in
 from reflexarc.kernel.errors import Rejected
 
 NAME = "gpu_faults"
@@ -25,6 +25,8 @@ VERSION = "1"
 # A message is cut at 440 KiB by its sender; beyond 448 KiB it would have gone through S3.
 BODY_MAX = 448 * 1024
 _PROBLEMS_SHOWN = 3
+_LISTS = ("faults", "findings")
+Read = TypeVar("Read")
 # Stands for the faults while the header is checked: a model of the header alone costs each function
 # milliseconds at its start.
 _ANY_FAULT = Fault(line="any", observed_at=datetime(2000, 1, 1, tzinfo=UTC))
@@ -47,6 +49,7 @@ class Batch:
     seq: int | None
     sent_at: datetime | None
     reports: tuple[Salvaged, ...]
+    findings: tuple[Finding, ...] = ()
     marks: tuple[str, ...] = ()
     unread: Kept | None = None
 
@@ -68,6 +71,7 @@ def read(delivery: Delivery) -> Batch | None:
         seq=message.seq,
         sent_at=message.sent_at,
         reports=tuple(_report(fault) for fault in message.faults),
+        findings=message.findings,
     )
 
 
@@ -107,38 +111,80 @@ def _object(body: str) -> dict[str, Any]:
 
 def _read_each(document: dict[str, Any], delivery: Delivery) -> Batch:
     """Read a message of our own version of which some part does not validate."""
-    records = document.get("faults")
-    if not isinstance(records, list) or not records:
-        raise Rejected("the message holds no list of faults")
+    faults, findings = _list(document, "faults"), _list(document, "findings")
+    if not faults and not findings:
+        raise Rejected("the message holds no list of faults or findings")
     try:
-        header = GpuFaults.model_validate({**document, "faults": (_ANY_FAULT,)})
+        header = GpuFaults.model_validate({**document, "faults": (_ANY_FAULT,), "findings": ()})
     except ValidationError as error:
         problem = _problems(error)
         batch = _salvaged(
             document, delivery, f"the message is damaged ({problem}), read as far as possible"
         )
         return replace(batch, unread=Kept(body=delivery.body, reason=f"damaged message: {problem}"))
-    reports: list[Salvaged] = []
-    bad: list[object] = []
-    problems: list[str] = []
-    for number, record in enumerate(records, 1):
-        try:
-            reports.append(_report(Fault.model_validate(record)))
-        except ValidationError as error:
-            bad.append(record)
-            problems.append(f"fault {number} of {len(records)}: {_problems(error)}")
-            reports += faults_in(record, ("the record is damaged, read as far as possible",))
-    if not reports:
+    read_faults = _read_faults(faults)
+    read_findings = _read_findings(findings, delivery)
+    no_lists = [name for name in _LISTS if not isinstance(document.get(name, []), list)]
+    problems = (
+        *(f"{name} is no list" for name in no_lists),
+        *read_faults.problems,
+        *read_findings.problems,
+    )
+    if not read_faults.good and not read_findings.good:
         raise Rejected(_first(problems))
     batch = Batch(
         id=header.id,
         source=header.source,
         seq=header.seq,
         sent_at=header.sent_at,
-        reports=tuple(reports),
+        reports=tuple(read_faults.good),
+        findings=tuple(read_findings.good),
     )
-    rest = json.dumps({**document, "faults": bad})
+    bad = {"faults": read_faults.bad, "findings": read_findings.bad}
+    kept = {name: bad[name] for name in _LISTS if name in document and name not in no_lists}
+    rest = json.dumps({**document, **kept})
     return replace(batch, unread=Kept(body=rest, reason=_first(problems)))
+
+
+def _list(document: dict[str, Any], name: str) -> list[object]:
+    records = document.get(name)
+    return records if isinstance(records, list) else []
+
+
+@dataclass(slots=True)
+class _Part(Generic[Read]):
+    """What a list of records gave, and what it could not."""
+
+    good: list[Read] = field(default_factory=list)
+    bad: list[object] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def refuse(self, record: object, what: str, error: ValidationError) -> None:
+        """Keep a record that does not validate, with its place and the reason."""
+        self.bad.append(record)
+        self.problems.append(f"{what}: {_problems(error)}")
+
+
+def _read_faults(records: list[object]) -> _Part[Salvaged]:
+    part: _Part[Salvaged] = _Part()
+    for number, record in enumerate(records, 1):
+        try:
+            part.good.append(_report(Fault.model_validate(record)))
+        except ValidationError as error:
+            part.refuse(record, f"fault {number} of {len(records)}", error)
+            part.good += faults_in(record, ("the record is damaged, read as far as possible",))
+    return part
+
+
+def _read_findings(records: list[object], delivery: Delivery) -> _Part[Finding]:
+    part: _Part[Finding] = _Part()
+    for number, record in enumerate(records, 1):
+        try:
+            part.good.append(Finding.model_validate(record))
+        except ValidationError as error:
+            part.refuse(record, f"finding {number} of {len(records)}", error)
+            part.good += findings_in(record, delivery.queued_at)
+    return part
 
 
 def _salvaged(document: dict[str, Any], delivery: Delivery, mark: str) -> Batch:
@@ -146,7 +192,8 @@ def _salvaged(document: dict[str, Any], delivery: Delivery, mark: str) -> Batch:
     if address is None:
         raise Rejected(f"{mark}: it names no node")
     reports = faults_in(document)
-    if not reports:
+    findings = findings_in(document, delivery.queued_at)
+    if not reports and not findings:
         raise Rejected(f"{mark}: nothing in it reads as a fault")
     return Batch(
         id=address.id,
@@ -154,6 +201,7 @@ def _salvaged(document: dict[str, Any], delivery: Delivery, mark: str) -> Batch:
         seq=address.seq,
         sent_at=address.sent_at,
         reports=reports,
+        findings=findings,
         marks=(mark,),
     )
 

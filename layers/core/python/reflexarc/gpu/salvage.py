@@ -14,17 +14,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from reflexarc.events.envelope import Source
-from reflexarc.events.gpu_faults import LINE_MAX, Job
+from reflexarc.events.gpu_faults import LINE_MAX, RULE_PATTERN, Finding, Job
+from reflexarc.events.severity import Severity
 from reflexarc.gpu.parse import parse
 from reflexarc.kernel.ids import ENTROPY_BYTES, ULID_PATTERN, ulid
 
 FAULTS_MAX = 5_000
 DEPTH_MAX = 16
 NODE_MAX = 253
+SAYS_MAX, ASPECT_MAX = 500, 32
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NODE_KEYS = ("node", "node_name", "nodename", "hostname", "host", "instance", "instance_id")
 _SENT_KEYS = ("sent_at", "sent", "time", "timestamp")
 _ULID = re.compile(ULID_PATTERN)
+_RULE = re.compile(RULE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,22 @@ def faults_in(value: object, marks: tuple[str, ...] = ()) -> tuple[Salvaged, ...
     return tuple(found)
 
 
+def findings_in(value: object, unseen: datetime) -> tuple[Finding, ...]:
+    """Return what reads as findings in a JSON value, in order, at most FAULTS_MAX.
+
+    One that does not validate is read as far as possible, and never as an all-clear: a wrong page
+    costs less than a wrong end of one. `unseen` is the time of one that names none.
+    """
+    found: list[Finding] = []
+    for record in _records(value, DEPTH_MAX):
+        finding = _finding(record, unseen)
+        if finding is not None:
+            found.append(finding)
+            if len(found) == FAULTS_MAX:
+                break
+    return tuple(found)
+
+
 def address_of(document: Mapping[str, Any], message_id: str) -> Address | None:
     """Return the sender of a document, or None when it names no node.
 
@@ -91,7 +110,7 @@ def _walk(value: object, marks: tuple[str, ...], depth: int) -> Iterator[Salvage
     if isinstance(value, str):
         if _reads_as_fault(value):
             yield Salvaged(line=clean(value)[:LINE_MAX], marks=marks)
-    elif isinstance(value, Mapping) and depth:
+    elif isinstance(value, Mapping) and depth and not _names_rule(value):
         lines = [part for part in value.values() if isinstance(part, str)]
         line = next((part for part in lines if _reads_as_fault(part)), None)
         if line is not None:
@@ -102,6 +121,54 @@ def _walk(value: object, marks: tuple[str, ...], depth: int) -> Iterator[Salvage
     elif isinstance(value, list) and depth:
         for part in value:
             yield from _walk(part, marks, depth - 1)
+
+
+def _names_rule(record: Mapping[str, Any]) -> bool:
+    rule = record.get("rule")
+    return isinstance(rule, str) and _RULE.fullmatch(rule) is not None
+
+
+def _records(value: object, depth: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects that name a rule."""
+    if isinstance(value, Mapping) and _names_rule(value):
+        yield value
+    elif isinstance(value, Mapping | list) and depth:
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _records(part, depth - 1)
+
+
+def _finding(record: Mapping[str, Any], unseen: datetime) -> Finding | None:
+    try:
+        return Finding.model_validate(record)
+    except ValidationError:
+        pass
+    if record.get("state", "raised") != "raised":
+        return None
+    times = sorted(at for part in record.values() if (at := _time(part)))
+    says = next((record[key] for key in ("says", "message") if _is_text(record.get(key))), "")
+    device, aspect = record.get("device"), record.get("aspect")
+    kind = record.get("kind")
+    return Finding(
+        rule=record["rule"],
+        aspect=clean(aspect)[:ASPECT_MAX] if isinstance(aspect, str) else "",
+        kind=kind if kind in {"nvswitch", "node", "port"} else "gpu",
+        device=_text(device),
+        severity=_severity(record.get("severity")),
+        says=clean(says)[:SAYS_MAX],
+        observed_at=times[0] if times else unseen,
+        job=_job(record.get("job")),
+    )
+
+
+def _severity(value: object) -> Severity:
+    try:
+        return Severity(str(value))
+    except ValueError:
+        return Severity.WARNING
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _reads_as_fault(text: str) -> bool:

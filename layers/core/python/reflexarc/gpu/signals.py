@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reflexarc.events.delivery import Delivery
+from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.signal import EVIDENCE_MAX, Entity, Hops, Order, Signal
 from reflexarc.gpu.config import GpuPolicy
+from reflexarc.gpu.findings import entity_of, fault_of, judge_finding
 from reflexarc.gpu.identity import device_of
 from reflexarc.gpu.messages import Batch
 from reflexarc.gpu.model import FaultLine, Verdict
@@ -55,16 +57,21 @@ class NodeClock:
 def signals_of(
     batch: Batch, delivery: Delivery, policy: GpuPolicy, received_at: datetime
 ) -> tuple[Signal, ...]:
-    """Return one signal for each fault of a message, in its order.
+    """Return one signal for each fault and finding of a message, in its order.
 
     All have the message's id: they are parts of one message, and a redelivery has the same id.
     """
     clock = NodeClock.of(batch.sent_at, delivery.queued_at)
-    return tuple(
+    faults = (
         _signal(batch, report, line, fault, clock=clock, policy=policy, received_at=received_at)
         for report in batch.reports
         for line, fault in _faults_of(report)
     )
+    findings = (
+        _of_finding(batch, finding, clock=clock, policy=policy, received_at=received_at)
+        for finding in batch.findings
+    )
+    return (*faults, *findings)
 
 
 def _faults_of(report: Salvaged) -> Iterator[tuple[str, FaultLine]]:
@@ -83,7 +90,7 @@ def _signal(
     received_at: datetime,
 ) -> Signal:
     verdict = judge(fault, policy, process=report.process, job=report.job)
-    sent_at = clock.queued_at if batch.sent_at is None else clock.correct(batch.sent_at)
+    sent_at = _sent_at(batch, clock)
     first_at = sent_at if report.observed_at is None else clock.correct(report.observed_at)
     last_at = first_at if report.last_at is None else clock.correct(report.last_at)
     marks = (*verdict.marks, *report.marks, *batch.marks, clock.mark)
@@ -117,6 +124,66 @@ def _signal(
     )
 
 
+def _of_finding(
+    batch: Batch,
+    finding: Finding,
+    *,
+    clock: NodeClock,
+    policy: GpuPolicy,
+    received_at: datetime,
+) -> Signal:
+    verdict = judge_finding(finding, policy)
+    entity = entity_of(finding, batch.source.node)
+    at, sent_at = clock.correct(finding.observed_at), _sent_at(batch, clock)
+    marks = (*verdict.marks, *batch.marks, clock.mark)
+    return Signal(
+        id=batch.id,
+        sent_at=sent_at,
+        source=batch.source,
+        kind="clear" if verdict.clears else "fire",
+        entity=entity,
+        cause=verdict.cause,
+        severity=verdict.severity,
+        title=verdict.title,
+        meaning=verdict.meaning,
+        action=verdict.action,
+        owner=verdict.owner,
+        job=finding.job,
+        labels=_labels_of_finding(batch, finding, entity, verdict),
+        marks=tuple(mark for mark in marks if mark),
+        evidence=(finding.says,) if finding.says else (),
+        first_at=at,
+        last_at=at,
+        order=_order(batch),
+        clock_skew_s=round(clock.off_by.total_seconds(), 3),
+        hops=Hops(
+            observed_at=at, sent_at=sent_at, queued_at=clock.queued_at, received_at=received_at
+        ),
+    )
+
+
+def _sent_at(batch: Batch, clock: NodeClock) -> datetime:
+    return clock.queued_at if batch.sent_at is None else clock.correct(batch.sent_at)
+
+
+def _labels_of_finding(
+    batch: Batch, finding: Finding, entity: Entity, verdict: Verdict
+) -> dict[str, str]:
+    fault = fault_of(finding)
+    known = {
+        **batch.source.labels,
+        entity.kind: entity.device,
+        "node": batch.source.node,
+        "rule": finding.rule,
+        "aspect": finding.aspect,
+        "process": finding.process or "",
+        "owner": verdict.owner,
+    }
+    if fault is not None:
+        known[fault.kind] = str(fault.code)
+    return {name: value for name, value in known.items() if value}
+
+
 def _entity(batch: Batch, report: Salvaged, fault: FaultLine) -> Entity:
     node = batch.source.node
     if fault.kind == "none":
@@ -136,6 +203,7 @@ def _order(batch: Batch) -> Order | None:
 def _labels(batch: Batch, report: Salvaged, fault: FaultLine, verdict: Verdict) -> dict[str, str]:
     instance = (fault.gpu_instance, fault.compute_instance)
     known = {
+        **batch.source.labels,
         "node": batch.source.node,
         "gpu": device_of(fault.pci) if fault.kind in {"xid", "lost"} else "",
         "nvswitch": device_of(fault.pci) if fault.kind == "sxid" else "",

@@ -59,6 +59,7 @@ def shown(entity: Entity) -> Entity:
         node=clip(entity.node, 253),
         device=clip(entity.device, PHRASE_MAX),
         uuid=clip(entity.uuid, WORD_MAX),
+        aspect=clip(entity.aspect, WORD_MAX),
     )
 
 
@@ -86,6 +87,12 @@ def _job(job: Job | None) -> Job | None:
         name=clip(job.name, PHRASE_MAX),
         owner=clip(job.owner, PHRASE_MAX),
         namespace=clip(job.namespace, PHRASE_MAX),
+        scheduler=job.scheduler,
+        workload=clip(job.workload, PHRASE_MAX),
+        container=clip(job.container, PHRASE_MAX),
+        nodes=clip(job.nodes, PHRASE_MAX),
+        rank=clip(job.rank, WORD_MAX),
+        ended=job.ended,
     )
 
 

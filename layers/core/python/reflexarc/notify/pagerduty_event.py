@@ -111,12 +111,14 @@ def _details(incident: Incident, latency_ms: int | None) -> dict[str, Any]:
         },
         "other_causes": min(incident.other_causes, 10**9),
         "caveats": [one_line(mark, TEXT) for mark in _marks(incident)],
-        "kernel_lines": [one_line(line, LINE) for line in incident.evidence[:LINES_SHOWN]],
+        "evidence": [one_line(line, LINE) for line in incident.evidence[:LINES_SHOWN]],
         "labels": {
             one_line(name, NAME): one_line(value, NAME)
             for name, value in sorted(incident.labels.items())[:LABELS_SHOWN]
         },
-        "kernel_line_to_page": "" if latency_ms is None else wording.duration(latency_ms),
+        f"{wording.origin(incident).replace(' ', '_')}_to_page": (
+            "" if latency_ms is None else wording.duration(latency_ms)
+        ),
         "incident": incident.key[:8],
         "generation": min(incident.generation, 10**9),
     }
@@ -128,6 +130,7 @@ def _job(incident: Incident) -> dict[str, str]:
     if job is None:
         return {}
     known = {"name": job.name, "id": job.id, "owner": job.owner, "namespace": job.namespace}
+    known |= {"workload": job.workload, "container": job.container, "work": wording.work(job)}
     return {name: one_line(value, NAME) for name, value in known.items() if value}
 
 

@@ -17,13 +17,16 @@ from reflexarc.notify.hostile_text import code, code_block, mrkdwn, one_line
 EVENT_TYPE = "reflexarc_incident"
 # A header holds both of the first two beside its sign and "Resolved: ".
 TITLE, PLACE, NAME = 75, 58, 80
+WORK = 60
 ACTION, MEANING, MARKS, EVIDENCE = 600, 400, 300, 800
 CAUSES_SHOWN, LABELS_SHOWN, LINES_SHOWN = 5, 5, 2
 # The date token takes Unix seconds; stay within what every client formats.
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
-_SHOWN_ABOVE = frozenset({"gpu", "node", "nvswitch", "owner", "sxid", "xid"})
+_SHOWN_ABOVE = frozenset(
+    {"aspect", "gpu", "node", "nvswitch", "owner", "port", "rule", "sxid", "xid"}
+)
 # Plain text knows no escapes: brackets that merely look alike cannot open a mention.
 _LOOKALIKES = str.maketrans("<>", "\u2039\u203a")
 
@@ -64,7 +67,7 @@ def plain(notice: Notice, latency_ms: int | None) -> dict[str, Any]:
         f"Job: {mrkdwn(f'{job.name} {job.id} {job.owner}', NAME)}." if job else "",
         f"For: {mrkdwn(wording.who_acts(incident), NAME)}.",
         mrkdwn(incident.evidence[0], EVIDENCE) if incident.evidence else "",
-        _latency(latency_ms),
+        _latency(incident, latency_ms),
     ]
     return {
         "text": "\n".join(part for part in parts if part),
@@ -91,7 +94,7 @@ def _summary(incident: Incident) -> str:
 
 
 def _instruction(incident: Incident) -> str:
-    action = mrkdwn(incident.action, ACTION) or "No known remedy: look at the kernel line below."
+    action = mrkdwn(incident.action, ACTION) or "No known remedy: look at the evidence below."
     return f"*Do:* {action}"
 
 
@@ -138,6 +141,8 @@ def _job(incident: Incident) -> str:
     parts.append(f"({code(job.id, NAME)})" if job.name and job.id else code(job.id, NAME))
     parts.append(f"of {mrkdwn(job.owner, NAME)}" if job.owner else "")
     parts.append(f"in {code(job.namespace, NAME)}" if job.namespace else "")
+    parts.append(f"of workload {code(job.workload, WORK)}" if job.workload else "")
+    parts.append(mrkdwn(f"({wording.work(job)})", WORK) if wording.work(job) else "")
     return " ".join(part for part in parts if part)
 
 
@@ -165,7 +170,7 @@ def _evidence(incident: Incident) -> list[Block]:
 def _footer(incident: Incident, latency_ms: int | None) -> str:
     labels = sorted(item for item in incident.labels.items() if item[0] not in _SHOWN_ABOVE)
     parts = [
-        _latency(latency_ms),
+        _latency(incident, latency_ms),
         f"{incident.severity} {code(incident.cause, NAME)}",
         *(code(f"{name}={value}", NAME) for name, value in labels[:LABELS_SHOWN]),
         f"incident {incident.key[:8]}",
@@ -174,8 +179,10 @@ def _footer(incident: Incident, latency_ms: int | None) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _latency(latency_ms: int | None) -> str:
-    return "" if latency_ms is None else f"kernel line to this page: {wording.duration(latency_ms)}"
+def _latency(incident: Incident, latency_ms: int | None) -> str:
+    if latency_ms is None:
+        return ""
+    return f"{wording.origin(incident)} to this page: {wording.duration(latency_ms)}"
 
 
 def _metadata(incident: Incident, latency_ms: int | None) -> dict[str, Any]:

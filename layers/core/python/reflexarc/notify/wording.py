@@ -3,12 +3,15 @@
 import math
 from datetime import UTC, datetime, timedelta
 
+from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
 from reflexarc.events.severity import Severity
 
 SIGNS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 RESOLVED_SIGN = "✅"
-KINDS = {"gpu": "GPU", "nvswitch": "NVSwitch", "fabric": "NVLink fabric"}
+KINDS = {"gpu": "GPU", "nvswitch": "NVSwitch", "fabric": "NVLink fabric", "port": "network port"}
+# What the kernel printed about these is the evidence; of all else somebody measured something.
+_KERNEL_CAUSES = ("xid/", "sxid/", "kernel/", "gpu/")
 _ABSURD = 10**12
 
 
@@ -48,8 +51,25 @@ def span(start: datetime, end: datetime) -> str:
 def place(incident: Incident) -> str:
     """Return the name of the broken thing."""
     entity = incident.entity
+    if entity.kind == "node":
+        return f"node {entity.node}"
     name = f"{KINDS.get(entity.kind, entity.kind)} {entity.device}".strip()
     return f"{name} on {entity.node}" if entity.node else name
+
+
+def origin(incident: Incident) -> str:
+    """Return what the way to the page began with: a kernel line, or a reading."""
+    return "kernel line" if incident.cause.startswith(_KERNEL_CAUSES) else "reading"
+
+
+def work(job: Job) -> str:
+    """Return what is known of a job beside its name and owner: rank, nodes, that it ended."""
+    parts = [
+        f"rank {job.rank}" if job.rank else "",
+        f"nodes {job.nodes}" if job.nodes else "",
+        "ended" if job.ended else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def who_acts(incident: Incident) -> str:
