@@ -3,7 +3,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflexarc.agent.packing import BODY_MAX, Mint, minted_at, pack_faults, pack_heartbeat
+from reflexarc.agent.packing import BODY_MAX, Mint, minted_at, pack_faults, pack_readings
 from reflexarc.events.envelope import Source
 from reflexarc.events.gpu_faults import LINE_MAX, Fault, GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings, Heartbeat
@@ -73,7 +73,7 @@ def test_hostile_text_arrives_as_it_was_in_characters_that_sqs_takes(line: str, 
 def test_heartbeat_is_a_message_that_the_cloud_reads() -> None:
     heartbeat = Heartbeat(started_at=NOW, farewell=True, spool_bytes=7)
 
-    packed = pack_heartbeat(heartbeat, SOURCE, minting())
+    packed = pack_readings(heartbeat, SOURCE, minting())
 
     read = GpuReadings.model_validate_json(packed.stamped(NOW))
     assert read.heartbeat == heartbeat

@@ -8,10 +8,11 @@ from reflexarc.events.gpu_readings import AgentCounters
 
 @dataclass(slots=True)
 class Counters:
-    """Each number has one writer: the intake all but `sent` and `refused`, which are the courier's.
+    """Each number has one writer: the intake, the watcher (`samples`) or the courier (`sent`).
 
     `faults` counts every fault line, repeats included; `collapsed` those of them that left inside
-    a count. `refused_faults` were refused by the queue for ever, and are reported as shed.
+    a count. `refused_faults` were refused by the queue for ever (the courier counts them too), and
+    are reported as shed.
     """
 
     lines: int = 0
@@ -20,6 +21,9 @@ class Counters:
     unparsed: int = 0
     spoofed: int = 0
     kernel_lost: int = 0
+    findings: int = 0
+    corroborated: int = 0
+    samples: int = 0
     sent: int = 0
     refused_faults: int = 0
     refused_readings: int = 0
@@ -34,6 +38,9 @@ class Counters:
             unparsed=self.unparsed,
             spoofed=self.spoofed,
             kernel_lost=self.kernel_lost,
+            findings=self.findings,
+            corroborated=self.corroborated,
+            samples=self.samples,
             sent=self.sent,
             faults_shed=spool.faults_shed + self.refused_faults,
             readings_shed=spool.readings_shed + self.refused_readings,

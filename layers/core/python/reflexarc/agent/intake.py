@@ -1,21 +1,26 @@
-"""From lines to messages: recognise, collapse, pack, and keep before anything is sent."""
+"""From lines and findings to messages: recognise, collapse, pack, keep before anything is sent."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from reflexarc.agent.aggregate import Aggregator, Window
+from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.collapse import Collapser
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.courier import Emit
 from reflexarc.agent.lines import Chunk, Cursor, Line
 from reflexarc.agent.log import AgentLog
-from reflexarc.agent.packing import Packed, pack_faults, pack_heartbeat
+from reflexarc.agent.noticed import Item, Noticed
+from reflexarc.agent.packing import Packed, pack_faults, pack_readings
+from reflexarc.agent.ports import Witnesses
 from reflexarc.agent.recognise import Recogniser
 from reflexarc.agent.spool import Spool
 from reflexarc.events.envelope import Source
-from reflexarc.events.gpu_faults import Fault
-from reflexarc.events.gpu_readings import Heartbeat
+from reflexarc.events.gpu_faults import Fault, Finding
+from reflexarc.events.gpu_readings import Heartbeat, SensorReport
 from reflexarc.kernel.clock import Clock
 
 # How often what is only counted or skipped reaches the disk. A restart reads again what came after,
@@ -39,6 +44,11 @@ class Intake:
     emit: Emit
     allow_userspace: bool = False
     collapser: Collapser = field(default_factory=Collapser)
+    attribution: Attribution = field(default_factory=Attribution)
+    witness: Witnesses | None = None
+    aggregator: Aggregator | None = None
+    sensors: Callable[[], Sequence[SensorReport]] = tuple
+    rules: Mapping[str, Any] = field(default_factory=dict)
     started_at: datetime = field(init=False)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     _recognisers: dict[str, Recogniser] = field(default_factory=dict)
@@ -54,16 +64,27 @@ class Intake:
         """Go on where an earlier process stopped: numbers, positions, counted repeats."""
         faults, readings = self.spool.state("faults"), self.spool.state("readings")
         self.cursors = dict(faults.get("cursors", {}))
+        self.rules = faults.get("rules", {})
+        self.attribution.learn(faults.get("uuids", {}))
         self._take_over_seq("readings", readings)
+        self._take_over_hours(readings)
         pending = faults.get("pending", ())
         if faults.get("boot", self.source.boot_id) != self.source.boot_id:
             self._leave_for_boot(faults, pending)
             return
         self._take_over_seq("faults", faults)
         self.collapser.restore(pending, self.monotonic())
+        if self.witness is not None and "witness" in faults:
+            self.witness.restore(faults["witness"], self.monotonic())
 
-    def accept(self, chunk: Chunk) -> None:
-        """Take in what a source read; new faults are ready to be sent when this returns."""
+    def accept(self, item: Item) -> None:
+        """Take in what was read or noticed; what is new can be sent when this returns."""
+        if isinstance(item, Noticed):
+            self._accept_noticed(item)
+        else:
+            self._accept_chunk(item)
+
+    def _accept_chunk(self, chunk: Chunk) -> None:
         now = self.monotonic()
         recogniser = self._recognisers.setdefault(chunk.source, Recogniser())
         leaving: list[Fault] = []
@@ -82,8 +103,9 @@ class Intake:
     def tick(self) -> None:
         """Let repeats go whose window has ended, and keep counts and positions now and then."""
         now = self.monotonic()
-        if leaving := self.collapser.due(now):
-            self._leave(leaving)
+        repeats = self._repeats(self.collapser.due(now))
+        alone = self.witness.due(now) if self.witness is not None else ()
+        self._leave(repeats, [self.attribution.of_finding(each) for each in alone])
         since = now - self._kept_at
         if (self._unkept_counts and since >= COUNTS_SECONDS) or (
             self._unkept_position and since >= POSITION_SECONDS
@@ -91,7 +113,7 @@ class Intake:
             self._keep([])
 
     def heartbeat(self, *, farewell: bool = False) -> None:
-        """Say that the node is alive, or that silence from here on is planned."""
+        """Say that the node is alive and what was read, or that silence from here on is planned."""
         spool = self.spool.report()
         heartbeat = Heartbeat(
             started_at=self.started_at,
@@ -101,15 +123,34 @@ class Intake:
             farewell=farewell,
             unparsed_sample=self.counters.unparsed_sample,
         )
-        packed = pack_heartbeat(heartbeat, self.source, self._mint("readings"))
-        state = {"boot": self.source.boot_id, "seq": self._seq["readings"]}
+        window = self.aggregator.swap(self.monotonic()) if self.aggregator else Window()
+        packed = pack_readings(
+            heartbeat, self.source, self._mint("readings"), window, self.sensors()
+        )
+        state: dict[str, Any] = {"boot": self.source.boot_id, "seq": self._seq["readings"]}
+        if window.running:
+            # In the write of the message that carries what is over: told once, and never lost.
+            state["hours"] = list(window.running)
         self.spool.put("readings", [packed], state)
         self.emit("heartbeat", {"id": packed.id, "farewell": farewell})
 
     def finish(self) -> None:
         """Let all counted repeats go: nobody will be here when their window ends."""
-        self._leave(self.collapser.drain())
+        self._leave(self._repeats(self.collapser.drain()))
         self._keep([])
+
+    def _accept_noticed(self, noticed: Noticed) -> None:
+        now = self.monotonic()
+        self.attribution.learn(noticed.uuids)
+        if noticed.rules is not None:
+            self.rules = noticed.rules
+            self._unkept_position = True
+        if self.witness is not None:
+            for xid in noticed.xids:
+                self.witness.seen(xid, now)
+            self.counters.corroborated = self.witness.corroborated
+            self._unkept_counts |= bool(noticed.xids)
+        self._leave((), [self.attribution.of_finding(each) for each in noticed.findings])
 
     def _line(self, recogniser: Recogniser, line: Line, now: float) -> list[Fault]:
         sighting = recogniser.see(line.text)
@@ -125,18 +166,29 @@ class Intake:
         self.counters.faults += 1
         if sighting.text != line.text:
             line = replace(line, text=sighting.text)
+        if self.witness is not None:
+            self.witness.kernel(sighting.fault, now)
+            self.counters.corroborated = self.witness.corroborated
         leaving = self.collapser.observe(sighting.key, line, now)
         if not leaving:
             self.counters.collapsed += 1
             self._unkept_counts = True
-        return leaving
+            return []
+        *evicted, first = leaving
+        return [*self._repeats(evicted), self.attribution.of_first(first, sighting.fault)]
 
-    def _leave(self, faults: Sequence[Fault]) -> None:
-        if not faults:
+    def _repeats(self, faults: Sequence[Fault]) -> list[Fault]:
+        return [self.attribution.of_repeats(fault) for fault in faults]
+
+    def _leave(self, faults: Sequence[Fault], findings: Sequence[Finding] = ()) -> None:
+        if not faults and not findings:
             return
-        self._keep(pack_faults(faults, self.source, self._mint("faults")))
+        self.counters.findings += len(findings)
+        self._keep(pack_faults(faults, self.source, self._mint("faults"), findings))
         for fault in faults:
             self.emit("fault", fault.model_dump(mode="json", exclude_none=True))
+        for finding in findings:
+            self.emit("finding", finding.model_dump(mode="json", exclude_none=True))
 
     def _keep(self, messages: Sequence[Packed]) -> None:
         self.spool.put("faults", messages, self._state())
@@ -144,12 +196,19 @@ class Intake:
         self._kept_at = self.monotonic()
 
     def _state(self) -> dict[str, Any]:
-        return {
+        state: dict[str, Any] = {
             "boot": self.source.boot_id,
             "seq": self._seq["faults"],
             "cursors": dict(self.cursors),
             "pending": self.collapser.snapshot(),
         }
+        if self.rules:
+            state["rules"] = self.rules
+        if self.attribution.uuids:
+            state["uuids"] = dict(self.attribution.uuids)
+        if self.witness is not None:
+            state["witness"] = self.witness.snapshot()
+        return state
 
     def _mint(self, lane: str) -> Callable[[], tuple[str, int]]:
         def mint() -> tuple[str, int]:
@@ -165,10 +224,23 @@ class Intake:
             # Nothing was remembered: milliseconds since the boot are above any earlier number.
             self._seq[lane] = int(self.monotonic() * 1000)
 
+    def _take_over_hours(self, state: Any) -> None:
+        if self.aggregator is None:
+            return
+        try:
+            self.aggregator.restore(state.get("hours", ()))
+        except (ValueError, TypeError) as error:
+            self.log.warning("hours kept by an earlier agent cannot be read", why=error)
+
     def _leave_for_boot(self, state: Any, pending: Any) -> None:
-        """Send what an agent counted before the node rebooted, as of that boot."""
+        """Send what an agent counted or held back before the node rebooted, as of that boot."""
         earlier = Collapser()
         earlier.restore(pending, self.monotonic())
+        held: Sequence[Finding] = ()
+        if self.witness is not None and "witness" in state:
+            # Nothing of that boot will confirm these any more.
+            self.witness.restore(state["witness"], self.monotonic())
+            held = self.witness.due(math.inf)
         seq = int(state["seq"])
 
         def mint() -> tuple[str, int]:
@@ -177,4 +249,5 @@ class Intake:
             return self.mint_id(self.clock()), seq
 
         source = self.source.model_copy(update={"boot_id": str(state["boot"])})
-        self._keep(pack_faults(earlier.drain(), source, mint))
+        self.counters.findings += len(held)
+        self._keep(pack_faults(earlier.drain(), source, mint, held))

@@ -1,11 +1,13 @@
 """What the agent needs from the outside world."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from reflexarc.agent.lines import Chunk
-from reflexarc.events.gpu_faults import Job
-from reflexarc.gpu.watch.model import Observation
+from reflexarc.events.gpu_faults import Finding, Job
+from reflexarc.events.gpu_readings import Health
+from reflexarc.gpu.model import FaultLine
+from reflexarc.gpu.watch.model import NodeSample, Observation, XidSeen
 from reflexarc.kernel.errors import ReflexError
 
 
@@ -74,3 +76,42 @@ class Owners(Protocol):
 
     def learn(self, observation: Observation) -> None:
         """Take in what a sensor saw: processes on a GPU, job labels."""
+
+
+class Rules(Protocol):
+    """Judges one sample of the node after the other; owned by one thread."""
+
+    def step(self, sample: NodeSample) -> Sequence[Finding]:
+        """Return what began or ended with this sample."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what must be remembered over a restart, as JSON."""
+
+    def active(self, device: str) -> tuple[str, ...]:
+        """Return the rules that hold for a GPU now."""
+
+    def health(self, device: str) -> Health:
+        """Return how ill these rules make it; ok where none holds."""
+
+
+class Witnesses(Protocol):
+    """Compares what NVML and DCGM saw with the kernel log, so that no fault counts twice."""
+
+    @property
+    def corroborated(self) -> int:
+        """Return how many faults both saw."""
+
+    def kernel(self, fault: FaultLine, seconds: float) -> None:
+        """Take note of a fault line of the kernel's log."""
+
+    def seen(self, xid: XidSeen, seconds: float) -> None:
+        """Take note of what a second witness saw."""
+
+    def due(self, seconds: float) -> Sequence[Finding]:
+        """Return what the kernel log has not confirmed in time."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what must be remembered over a restart, as JSON."""
+
+    def restore(self, state: Mapping[str, Any], seconds: float) -> None:
+        """Go on where an earlier process stopped."""

@@ -17,12 +17,18 @@ _EVENT_REACH = 64
 class Sighting:
     """A line that reports a fault, or looks as if it did.
 
-    `text` may be several lines that one event printed; `key` is shared by repeats of the fault.
+    `text` may be several lines that one event printed; `key` is shared by repeats of the fault;
+    `fault` is the line taken apart.
     """
 
     text: str
     key: str
-    suspicious: bool
+    fault: FaultLine
+
+    @property
+    def suspicious(self) -> bool:
+        """Tell whether it looks like a fault and does not parse."""
+        return self.fault.kind != "sxid" and self.fault.suspicious
 
 
 class Recogniser:
@@ -51,8 +57,8 @@ class Recogniser:
         if fault.kind == "sxid":
             if self._completes_an_event(fault):
                 return None
-            return Sighting(event, repr(collapse_key(fault, event)), suspicious=False)
-        sighting = Sighting(event, repr(collapse_key(fault, event)), fault.suspicious)
+            return Sighting(event, repr(collapse_key(fault, event)), fault)
+        sighting = Sighting(event, repr(collapse_key(fault, event)), fault)
         if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
         self._known[event] = sighting
