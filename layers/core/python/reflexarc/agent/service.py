@@ -4,19 +4,22 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reflexarc.agent.courier import Courier
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.reader import Inbox, Reader
 from reflexarc.agent.spool import Spool
+from reflexarc.agent.watcher import Watcher
 from reflexarc.kernel.errors import Rejected
 
 # How soon a request to stop is noticed; five wake-ups a second cost nothing that can be measured.
 _LOOK_SECONDS = 0.2
 _LAST_LOOK_SECONDS = 0.02
 _JOIN_SECONDS = 1.0
+# Metrics are scraped four times a minute at most.
+_METRICS_SECONDS = 15.0
 # How much of the time for leaving is kept for what has not been sent yet.
 _FAREWELL_SHARE = 0.7
 
@@ -45,11 +48,15 @@ class Agent:
     log: AgentLog
     heartbeat_s: float
     drain_s: float
+    watcher: Watcher | None = None
+    metrics: Callable[[], None] | None = None
     monotonic: Callable[[], float] = time.monotonic
+    _halt: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
     _closing: bool = False
     _next_beat: float = 0.0
     _next_disk: float = 0.0
+    _next_metrics: float = 0.0
     _trouble: str = ""
 
     def stop(self) -> None:
@@ -71,6 +78,8 @@ class Agent:
             thread.start()
         for reader in self.readers:
             reader.start(lambda: self._stopping)
+        if self.watcher is not None:
+            self.watcher.start(self._halt)
         try:
             self._beat()
             while not self._stopping and not all(reader.ended for reader in self.readers):
@@ -78,11 +87,15 @@ class Agent:
             return self._leave()
         finally:
             self._closing = True
+            self._halt.set()
             self.spool.nudge()
             for thread in threads:
                 thread.join(_JOIN_SECONDS)
+            if self.watcher is not None:
+                self.watcher.join(_JOIN_SECONDS)
             for reader in self.readers:
                 reader.source.close()
+            self._write_metrics()
             self.spool.close()
 
     def _turn(self) -> None:
@@ -93,6 +106,9 @@ class Agent:
         self._take(min(_LOOK_SECONDS, self._next_beat - now))
         self.intake.tick()
         self._watch_disk()
+        if now >= self._next_metrics:
+            self._next_metrics = now + _METRICS_SECONDS
+            self._write_metrics()
 
     def _beat(self) -> None:
         self._next_beat = self.monotonic() + self.heartbeat_s
@@ -100,11 +116,15 @@ class Agent:
 
     def _take(self, timeout: float) -> bool:
         try:
-            chunk = self.inbox.get(timeout=max(timeout, 0.001))
+            item = self.inbox.get(timeout=max(timeout, 0.001))
         except queue.Empty:
             return False
-        self.intake.accept(chunk)
+        self.intake.accept(item)
         return True
+
+    def _write_metrics(self) -> None:
+        if self.metrics is not None:
+            self.metrics()
 
     def _watch_disk(self) -> None:
         """Say when the disk fails and when it comes back, and ask it again now and then."""
@@ -127,8 +147,9 @@ class Agent:
     def _leave(self) -> Outcome:
         """Take in what was read, say farewell, and wait a while for the queues to have it all."""
         self._stopping = True
+        self._halt.set()
         deadline = self.monotonic() + self.drain_s
-        while any(reader.alive for reader in self.readers) and self.monotonic() < deadline:
+        while self._still_coming() and self.monotonic() < deadline:
             self._take(_LAST_LOOK_SECONDS)
         while self._take(0):
             pass
@@ -139,11 +160,15 @@ class Agent:
         self._wait_until_sent(deadline - self.monotonic())
         self._closing = True
         self._make_durable()
-        failed = [reader for reader in self.readers if reader.failure is not None]
+        failed = [reader for reader in self.readers if reader.gave_up]
         if failed:
             names = ", ".join(f"{each.source.name}: {each.failure}" for each in failed)
             raise Unreadable(f"cannot read {names}")
         return Outcome(waiting=self._waiting(), on_disk=not self.spool.report().trouble)
+
+    def _still_coming(self) -> bool:
+        watching = self.watcher is not None and self.watcher.alive
+        return watching or any(reader.alive for reader in self.readers)
 
     def _wait_until_sent(self, seconds: float) -> None:
         self.spool.wait(lambda: not self._waiting(), max(seconds, 0))
