@@ -53,6 +53,8 @@ class ReflexarcStack(cdk.Stack):
         self._output("IncidentsTableName", table.table.table_name)
         self._output("FleetTableName", fleet.table.table_name)
         self._output("AgentPolicyArn", access.policy.managed_policy_arn)
+        self._output("IngestUrl", functions.urls["ingest"].address)
+        self._output("IngestPolicyArn", functions.urls["ingest"].policy.managed_policy_arn)
         self._output("OpsTopicArn", alarms.topic.topic_arn)
 
     def _output(self, name: str, value: str) -> None:

@@ -12,11 +12,13 @@ from infra.kinds import (
     MINUTE,
     EveryMinute,
     Fleet,
+    FromHttps,
     FromQueue,
     Function,
     Parameter,
     Queue,
     Read,
+    RoleId,
     Secret,
     SendTo,
     Table,
@@ -127,6 +129,7 @@ FUNCTIONS = (
             "INCIDENTS_TABLE": Table.RECORD,
             "REJECTED_QUEUE_URL": SendTo(GPU_FAULTS, dead_letter=True),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
+            "INGEST_ROLE_ID": RoleId("ingest"),
             **_WAKES,
         },
     ),
@@ -176,8 +179,25 @@ FUNCTIONS = (
             "REJECTED_QUEUE_URL": SendTo(GPU_READINGS, dead_letter=True),
             "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             "USAGE_RETENTION_DAYS": Parameter("UsageRetentionDays"),
+            "INGEST_ROLE_ID": RoleId("ingest"),
         },
         on_page_path=False,
+    ),
+    Function(
+        "ingest",
+        "takes messages of agents by HTTPS and hands them to their queues",
+        (FromHttps(),),
+        # Batches begin within 5 s (ingest/service.py), and one that hangs takes 8 s.
+        timeout_s=15,
+        # A body may unpack to 8 MB, which is there some times over while it is taken apart.
+        memory_mb=512,
+        environment={
+            "INCIDENTS_TABLE": Table.TOKENS,
+            "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
+            "GPU_READINGS_QUEUE_URL": SendTo(GPU_READINGS),
+            "INGEST_AUTH": Parameter("IngestAuth"),
+        },
+        # Faults of nodes without a queue come this way; the reservation is their limit as well.
     ),
     Function(
         "watchdog",

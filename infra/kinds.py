@@ -75,6 +75,8 @@ class Table(Enum):
     DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
     # Who speaks for a node, and the configuration: rows of these keys alone.
     BIND = ("GetItem", "PutItem")
+    # A bearer token by its id: rows of these keys alone.
+    TOKENS = ("GetItem",)
     # The sparse index alone says which groups wait.
     SWEEP = ()
 
@@ -86,7 +88,7 @@ class Table(Enum):
     @property
     def leading_keys(self) -> tuple[str, ...]:
         """Return the patterns of the partition keys it is held to; none: every key."""
-        return ("NODE#*", "CONFIG") if self is Table.BIND else ()
+        return {Table.BIND: ("NODE#*", "CONFIG"), Table.TOKENS: ("TOKEN#*",)}.get(self, ())
 
 
 class Fleet(Enum):
@@ -96,7 +98,14 @@ class Fleet(Enum):
     KEEP = ("Query", "UpdateItem")
 
 
-Value = SendTo | Read | Parameter | Table | Fleet
+@dataclass(frozen=True)
+class RoleId:
+    """Environment value: the unique id of another function's role, which nobody can take over."""
+
+    function: str
+
+
+Value = SendTo | Read | Parameter | Table | Fleet | RoleId
 
 
 @dataclass(frozen=True)
@@ -118,12 +127,17 @@ class EveryMinute:
 
 
 @dataclass(frozen=True)
+class FromHttps:
+    """The function answers at a URL of its own; the parameter IngestAuth says to whom."""
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function; its code is `functions/<name>/handler.py`."""
 
     name: str
     summary: str
-    triggers: tuple[FromQueue | EveryMinute, ...]
+    triggers: tuple[FromQueue | EveryMinute | FromHttps, ...]
     timeout_s: int
     memory_mb: int
     environment: Mapping[str, Value]

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import catalog
-from infra.kinds import Function, Queue
+from infra.kinds import FromHttps, Function, Queue
 from infra.stack.functions import Functions
 from infra.stack.parameters import Parameters
 from infra.stack.queues import QueuePair, Queues, logical
@@ -52,6 +52,8 @@ class Alarms:
             self._watch_queue(queue, queues[queue])
         for function in catalog.FUNCTIONS:
             self._watch_function(function, functions.deployed[function.name])
+            if any(isinstance(trigger, FromHttps) for trigger in function.triggers):
+                self._watch_url(function, functions.deployed[function.name])
         for watch in _METRICS:
             self._watch_metric(watch)
 
@@ -92,6 +94,25 @@ class Alarms:
             runbook="function-throttles",
             minutes=5,
             ill_minutes=3,
+        )
+
+    def _watch_url(self, function: Function, deployed: lam.Function) -> None:
+        # https://docs.aws.amazon.com/lambda/latest/dg/urls-monitoring.html
+        self._alarm(
+            f"{function.deployed_name}-url-fails",
+            "Agents are answered with errors of ours: their faults wait on the nodes",
+            deployed.metric("Url5xxCount", period=Duration.minutes(1), statistic="Sum"),
+            runbook="ingest-url",
+            minutes=5,
+            ill_minutes=3,
+        )
+        self._alarm(
+            f"{function.deployed_name}-url-refuses",
+            "Callers are refused: a token or right that ended, or somebody who has none",
+            deployed.metric("Url4xxCount", period=Duration.minutes(1), statistic="Sum"),
+            runbook="ingest-url",
+            minutes=15,
+            ill_minutes=10,
         )
 
     def _watch_metric(self, watch: _Watch) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -14,6 +14,7 @@ from constructs import Construct
 from infra import catalog, kinds
 from infra.kinds import Function
 from infra.paths import ROOT
+from infra.stack.function_urls import FunctionUrl
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
@@ -43,6 +44,7 @@ class Functions:
             _layer(scope, "CoreLayer", "build/core", "reflexarc itself"),
             _layer(scope, "DepsLayer", "build/deps", "what reflexarc imports, from uv.lock"),
         ]
+        self.urls: dict[str, FunctionUrl] = {}
         self.deployed: Mapping[str, lam.Function] = {
             function.name: self._deploy(function) for function in catalog.FUNCTIONS
         }
@@ -120,17 +122,25 @@ class Functions:
                 return self._stores.secrets.arn(secret)
             case kinds.Parameter(name):
                 return self._parameters.text(name)
+            case kinds.RoleId(name):
+                title = next(each.title for each in catalog.FUNCTIONS if each.name == name)
+                return Fn.get_att(f"{title}Role", "RoleId").to_string()
 
     def _trigger(
         self,
         function: Function,
         deployed: lam.Function,
-        trigger: kinds.FromQueue | kinds.EveryMinute,
+        trigger: kinds.FromQueue | kinds.EveryMinute | kinds.FromHttps,
     ) -> None:
-        if isinstance(trigger, kinds.EveryMinute):
-            self._every_minute(function, deployed)
-        else:
-            self._from_queue(deployed, trigger)
+        match trigger:
+            case kinds.EveryMinute():
+                self._every_minute(function, deployed)
+            case kinds.FromHttps():
+                self.urls[function.name] = FunctionUrl(
+                    self._scope, self._parameters, function, deployed
+                )
+            case kinds.FromQueue():
+                self._from_queue(deployed, trigger)
 
     def _from_queue(self, deployed: lam.Function, trigger: kinds.FromQueue) -> None:
         queue = self._stores.queues[trigger.queue].main

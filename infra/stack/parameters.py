@@ -23,6 +23,12 @@ class Parameters:
             "PagerDutyUrl": self._text(
                 "PagerDutyUrl", "https://events.pagerduty.com", "Where PagerDuty Events v2 answers"
             ),
+            "IngestAuth": self._text(
+                "IngestAuth",
+                "AWS_IAM",
+                "Who may post to IngestUrl: callers signed by AWS, or holders of a bearer token",
+                ["AWS_IAM", "TOKEN"],
+            ),
             "LogLevel": self._text(
                 "LogLevel", "INFO", "How much the functions log", ["DEBUG", "INFO", "WARNING"]
             ),
@@ -83,6 +89,12 @@ class Parameters:
         )
         self.on_aws = CfnCondition(
             scope, "OnAws", expression=Fn.condition_equals(emulator.value_as_string, "no")
+        )
+
+        self.by_token = CfnCondition(
+            scope,
+            "IngestByToken",
+            expression=Fn.condition_equals(self.text("IngestAuth"), "TOKEN"),
         )
 
     def text(self, name: str) -> str:

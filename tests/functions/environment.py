@@ -39,3 +39,11 @@ WATCHDOG = {
     "POWERTOOLS_SERVICE_NAME": "watchdog",
     "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
 }
+INGEST = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "ingest",
+    "INCIDENTS_TABLE": "incidents",
+    "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
+    "GPU_READINGS_QUEUE_URL": f"{_QUEUES}-gpu-readings",
+    "INGEST_AUTH": "AWS_IAM",
+}

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "reflexarc.agent",
     "reflexarc.cli",
     "reflexarc.emulator",
+    "reflexarc.ingest",
     "reflexarc.notify",
     "requests",
     "rich",
@@ -46,7 +47,7 @@ def run(program: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["gpu_alert", "incident", "notify", "watchdog"])
+@pytest.mark.parametrize("name", ["gpu_alert", "incident", "ingest", "notify", "watchdog"])
 def test_a_handler_imports_without_any_environment(name: str) -> None:
     assert run(f"from functions.{name}.handler import handler; print(callable(handler))", {}) == (
         "True\n"

@@ -7,6 +7,7 @@ from reflexarc.runtime.settings import (
     GpuAlertSettings,
     GpuReadingSettings,
     IncidentSettings,
+    IngestSettings,
     NotifySettings,
     Settings,
     WatchdogSettings,
@@ -17,6 +18,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "gpu_alert": GpuAlertSettings,
     "gpu_reading": GpuReadingSettings,
     "incident": IncidentSettings,
+    "ingest": IngestSettings,
     "notify": NotifySettings,
     "watchdog": WatchdogSettings,
 }

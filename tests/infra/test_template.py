@@ -27,6 +27,7 @@ def test_parameters_have_the_documented_defaults() -> None:
         "SlackChannel": "#gpu-alerts",
         "SlackApiUrl": "https://slack.com/api",
         "PagerDutyUrl": "https://events.pagerduty.com",
+        "IngestAuth": "AWS_IAM",
         "LogLevel": "INFO",
         "UsageRetentionDays": 90,
         "LogRetentionDays": "30",
@@ -44,7 +45,7 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
         "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
         "PagerDutySecretArn",
-        "AgentPolicyArn", "OpsTopicArn",
+        "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "OpsTopicArn",
     }  # fmt: skip
 
 
@@ -177,7 +178,7 @@ def test_every_function_rings_on_errors_and_on_throttles() -> None:
         (f"{function.title}Function", metric)
         for function in catalog.FUNCTIONS
         for metric in ("Errors", "Throttles")
-    }
+    } | {("IngestFunction", "Url4xxCount"), ("IngestFunction", "Url5xxCount")}
 
 
 def test_the_ops_topic_lets_alarms_in_and_plain_http_not() -> None:

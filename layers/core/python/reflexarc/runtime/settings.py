@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,18 +40,28 @@ class WakingSettings(Settings):
     notify_pagerduty_queue_url: str
 
 
-class GpuAlertSettings(WakingSettings):
-    """Settings of functions/gpu_alert."""
+class RecordingSettings(WakingSettings):
+    """What it takes to turn messages into incidents."""
 
     rejected_queue_url: str
     slack_channel: str
 
 
-class IncidentSettings(GpuAlertSettings):
+class RelayedSettings(Settings):
+    """Whose word counts on who sent a message: the role of functions/ingest, by its unique id."""
+
+    ingest_role_id: str = ""
+
+
+class GpuAlertSettings(RelayedSettings, RecordingSettings):
+    """Settings of functions/gpu_alert."""
+
+
+class IncidentSettings(RecordingSettings):
     """Settings of functions/incident."""
 
 
-class GpuReadingSettings(Settings):
+class GpuReadingSettings(RelayedSettings):
     """Settings of functions/gpu_reading."""
 
     incidents_table: str
@@ -77,3 +87,12 @@ class WatchdogSettings(WakingSettings):
     """Settings of functions/watchdog."""
 
     gpu_faults_queue_url: str
+
+
+class IngestSettings(Settings):
+    """Settings of functions/ingest."""
+
+    incidents_table: str
+    gpu_faults_queue_url: str
+    gpu_readings_queue_url: str
+    ingest_auth: Literal["AWS_IAM", "TOKEN"]

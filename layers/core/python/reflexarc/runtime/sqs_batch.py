@@ -10,17 +10,36 @@ from reflexarc.runtime.observability import logger
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
-def deliveries(event: dict[str, Any]) -> tuple[Delivery, ...]:
-    """Return the messages of an SQS event, with who sent them and when SQS took them."""
+# Written by adapters/sqs/relay.py.
+_SENDER = "sender"
+_IAM = "iam:"
+
+
+def deliveries(event: dict[str, Any], relay: str = "") -> tuple[Delivery, ...]:
+    """Return the messages of an SQS event, with who sent them and when SQS took them.
+
+    `relay` is the unique id of ingest's role: what that role says of a message's sender is
+    believed. Anyone else may write the attribute too, and it changes nothing.
+    """
     return tuple(
         Delivery(
             message_id=record["messageId"],
             body=record["body"],
-            sender=record["attributes"].get("SenderId", ""),
+            sender=_sender(record, relay),
             queued_at=from_epoch_ms(int(record["attributes"]["SentTimestamp"])),
         )
         for record in event["Records"]
     )
+
+
+def _sender(record: dict[str, Any], relay: str) -> str:
+    sender: str = record["attributes"].get("SenderId", "")
+    # A SenderId is `role id:session name`, and AWS, not the caller, writes it.
+    if not relay or sender.partition(":")[0] != relay:
+        return sender
+    verified: str = record.get("messageAttributes", {}).get(_SENDER, {}).get("stringValue", "")
+    # By IAM it is the SenderId that the node would have had at the queue itself.
+    return verified.removeprefix(_IAM) or sender
 
 
 def batch_response(retries: Iterable[str]) -> dict[str, Any]:

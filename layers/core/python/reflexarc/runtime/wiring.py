@@ -21,6 +21,8 @@ from reflexarc.runtime.settings import (
     GpuAlertSettings,
     IncidentSettings,
     NotifySettings,
+    RecordingSettings,
+    RelayedSettings,
     WakingSettings,
     WatchdogSettings,
 )
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from reflexarc.incidents.intake import SignalIntake
     from reflexarc.notify.service import DeliveryService
     from reflexarc.notify.sweep import SweepService
+
+
+@cache
+def relay() -> str:
+    """Return whose word counts on who sent a message (runtime/sqs_batch.py)."""
+    return RelayedSettings.load().ingest_role_id
 
 
 @cache
@@ -105,7 +113,7 @@ def sweep_service() -> "SweepService":
     )
 
 
-def _incidents(settings: GpuAlertSettings, configuration: PinnedConfiguration) -> IncidentService:
+def _incidents(settings: RecordingSettings, configuration: PinnedConfiguration) -> IncidentService:
     return IncidentService(
         book=DynamoIncidentBook(clients.dynamodb(), settings.incidents_table),
         wake_ups=_wake_ups(settings),

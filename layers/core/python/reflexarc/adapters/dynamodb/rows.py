@@ -10,6 +10,7 @@
 | `OUT#<group>`       | `LEASE`                     | owner, until, wake, suspect, not_before, ... |
 | `NODE#<node>`       | `BIND`                      | sender, seen_at, ttl                         |
 | `CONFIG`            | `LIVE`, `V#<version>`       | doc, version, at                             |
+| `TOKEN#<id>`        | `TOKEN`                     | digest, source, created, expires, revoked    |
 
 The sparse index `watch` (`watch_pk`, `watch_sk`) holds incidents by recency and notices by age, in
 shards, so that a storm does not write to one partition.
