@@ -76,3 +76,26 @@ def test_once_reads_from_the_start_unless_said_otherwise() -> None:
     assert combine().start_at == "resume"
     assert combine(once=True).start_at == "start"
     assert combine(once=True, start="resume").start_at == "resume"
+
+
+def test_labels_are_a_mapping_in_the_file_and_pairs_as_flags(tmp_path: Path) -> None:
+    path = written(tmp_path, "labels: {rack: r1, zone: a}")
+
+    assert combine(path).labels == {"rack": "r1", "zone": "a"}
+    assert combine(path, labels=["rack=r12", "note=a=b"]).labels == {"rack": "r12", "note": "a=b"}
+
+
+def test_label_that_is_no_pair_is_refused_with_the_form_to_write() -> None:
+    with pytest.raises(Rejected, match="write a label as name=value, not 'r12'"):
+        combine(labels=["r12"])
+
+
+def test_yaml_off_means_off(tmp_path: Path) -> None:
+    assert combine(written(tmp_path, "nvml: off")).nvml == "off"
+    assert combine(written(tmp_path, "nvml: auto")).nvml == "auto"
+
+
+@pytest.mark.parametrize("text", ["dcgm_url: localhost:9400", "job_env: ['A B']", "labels: {a: 1}"])
+def test_sensor_settings_that_cannot_work_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Rejected, match=text.partition(":")[0]):
+        combine(written(tmp_path, text))

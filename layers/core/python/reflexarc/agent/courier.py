@@ -54,6 +54,7 @@ class Courier:
     monotonic: Callable[[], float] = time.monotonic
     failures: int = 0
     failures_ever: int = 0
+    accepted_at: float | None = None
     _not_before: float = 0.0
     _seen_failures: int = 0
 
@@ -114,6 +115,7 @@ class Courier:
         self.counters.sent += len(accepted)
         self.spool.settle(self.lane, [message.id for message in (*accepted, *refused)])
         if accepted:
+            self.accepted_at = self.monotonic()
             facts = {
                 "lane": self.lane,
                 "ids": [message.id for message in accepted],

@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
+from reflexarc.events.envelope import LABELS_MAX, Label
 from reflexarc.events.problems import problems_of
 from reflexarc.kernel.errors import Rejected
 
@@ -34,8 +42,50 @@ class AgentSettings(BaseModel):
     drain_s: float = Field(default=10.0, ge=0)
     allow_userspace_kmsg: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    nvml: Literal["auto", "off"] = Field(default="auto", description="auto: where there is one")
+    dcgm_url: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = Field(
+        default="", description="a DCGM exporter's page: http://localhost:9400/metrics"
+    )
+    ports: bool = Field(default=True, description="read InfiniBand, RoCE and EFA ports")
+    vitals: bool = Field(default=True, description="read memory, disk, pressure, throttling")
+    sys_dir: Path = Path("/sys")
+    proc_dir: Path = Path("/proc")
+    kubelet_socket: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+    jobs_dir: Path = Field(
+        default=Path("/run/reflexarc/jobs"), description="where Slurm's prolog notes jobs"
+    )
+    hpc_job_dir: Path | None = Field(default=None, description="DCGM exporter's job mapping files")
+    job_env: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = (
+        Field(default=(), description="further variables of a job's processes that may be read")
+    )
+    labels: dict[Label, Label] = Field(
+        default_factory=dict, max_length=LABELS_MAX, description="rack, cluster, zone of the node"
+    )
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="limits of the rules on this node that differ"
+    )
+    metrics_file: Path | None = Field(
+        default=None, description="the agent's own metrics, for node_exporter's textfile collector"
+    )
     once: bool = False
     dry_run: bool = False
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_from_pairs(cls, value: object) -> object:
+        """Read flags as well: rack=r12."""
+        if not isinstance(value, list | tuple):
+            return value
+        pairs = [str(each).partition("=") for each in value]
+        if wrong := [name for name, equals, _ in pairs if not name or not equals]:
+            raise ValueError(f"write a label as name=value, not {', '.join(map(repr, wrong))}")
+        return {name: text for name, _, text in pairs}
+
+    @field_validator("nvml", mode="before")
+    @classmethod
+    def _nvml_from_yaml(cls, value: object) -> object:
+        """Read YAML's off, which is a boolean, as it was meant."""
+        return {True: "auto", False: "off"}[value] if isinstance(value, bool) else value
 
     @classmethod
     def combine(cls, file: Path | None, given: Mapping[str, Any], *, hostname: str) -> Self:
