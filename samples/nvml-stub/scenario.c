@@ -166,7 +166,8 @@ void refresh(void)
     struct stat found;
     double at = clock_s(CLOCK_MONOTONIC);
     if (!loaded) loaded = clock_s(CLOCK_REALTIME);
-    if (at - looked < 0.005) return; /* a look costs a system call; 5 ms is soon enough */
+    /* A look costs a system call; 5 ms is soon enough, but for a session that begins. */
+    if (session.users && at - looked < 0.005) return;
     looked = at;
     const char *path = getenv("REFLEXARC_NVML_STUB");
     if (!path) { memset(&scenario, 0, sizeof scenario); memset(&seen, 0, sizeof seen); return; }

@@ -28,8 +28,9 @@ _WHY = {
 }
 # "Not available" as NVML spells it, in nvml.h: NVML_VALUE_NOT_AVAILABLE.
 _NOT_AVAILABLE = frozenset({0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})
-# No chip that answers is outside this; a sensor that is says 0, 255 or 511 and more when broken.
-_COLDEST_C, _HOTTEST_C = -60, 200
+# No chip that answers is outside these. NVML's temperatures were unsigned; a broken sensor says
+# 255, 511, or all bits, which a signed call gives as -1. A margin is negative beyond the limit.
+_COLDEST_C, _HOTTEST_C, _FAR_BEYOND_C = 0, 200, -60
 # A field is an NVML field id and a scope, for NVLink 5 the link.
 Field = tuple[int, int]
 # nvmlValueType_t by the member of the union that holds it.
@@ -42,10 +43,13 @@ def number(value: int | None) -> int | None:
 
 
 def celsius(value: int | None) -> float | None:
-    """Return a temperature or a margin that can be true."""
-    if value is None or not _COLDEST_C <= value <= _HOTTEST_C:
-        return None
-    return float(value)
+    """Return a temperature that can be true."""
+    return None if value is None or not _COLDEST_C <= value <= _HOTTEST_C else float(value)
+
+
+def margin_c(value: int | None) -> float | None:
+    """Return a margin that can be true."""
+    return None if value is None or not _FAR_BEYOND_C <= value <= _HOTTEST_C else float(value)
 
 
 class Answers:

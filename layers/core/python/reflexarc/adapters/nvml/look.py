@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from reflexarc.adapters.nvml.answers import Answers, Field, celsius, number
+from reflexarc.adapters.nvml.answers import Answers, Field, celsius, margin_c, number
 from reflexarc.adapters.nvml.cards import Card
 from reflexarc.gpu.watch.model import GpuSample
 
@@ -126,7 +126,7 @@ class Look:
         self, margin: int | None, temperature: float | None, memory: float | None
     ) -> dict[str, Any]:
         """Believe a margin only beside a temperature: -1 is all bits set, and a margin as well."""
-        left = celsius(margin) if temperature is not None else None
+        left = margin_c(margin) if temperature is not None else None
         if left is None and temperature is not None and self._slowdown_c is not None:
             left = self._slowdown_c - temperature
         memory_left = None
