@@ -16,7 +16,7 @@ from tests.agent.standin import SqsStandIn
 COMMAND = [
     sys.executable,
     "-c",
-    "import typer; from reflexarc.cli.agent import agent; typer.run(agent)",
+    "from reflexarc.cli.agent import agent_app; agent_app()",
 ]
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 

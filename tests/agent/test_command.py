@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from reflexarc.cli.agent import agent
+from reflexarc.cli.agent import agent_app
 from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from tests.agent.fakes import XID_79, XID_95
 from tests.agent.process import COMMAND, CREDENTIALS, AgentProcess, environment
 from tests.agent.standin import SqsStandIn
-
-APP = typer.Typer()
-APP.command()(agent)
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Finished:
 def run(*arguments: str, env: Mapping[str, str] = CREDENTIALS) -> Finished:
     """Run the command to its end, in this process."""
     unset = dict.fromkeys(CREDENTIALS)
-    done = CliRunner().invoke(APP, arguments, env=unset | environment(env))
+    done = CliRunner().invoke(agent_app, arguments, env=unset | environment(env))
     return Finished(done.exit_code, done.stdout, done.stderr)
 
 

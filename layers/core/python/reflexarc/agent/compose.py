@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reflexarc.adapters.sqs.agent_queue import AgentQueue, connect
+from reflexarc.agent.aggregate import Aggregator
+from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.courier import Courier, Emit
+from reflexarc.agent.fitting import fitted_rules, fitted_sensors
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
-from reflexarc.agent.ports import LineSource, Queue
-from reflexarc.agent.reader import INBOX_MAX, Inbox, Reader
+from reflexarc.agent.metrics import MetricsFile
+from reflexarc.agent.ports import LineSource, Queue, Sensor
+from reflexarc.agent.reader import INBOX_MAX, Inbox, Others, Reader
+from reflexarc.agent.sensing import SensorThread
 from reflexarc.agent.service import Agent, Unreadable
 from reflexarc.agent.settings import AgentSettings
 from reflexarc.agent.sources.file import FileSource
 from reflexarc.agent.sources.kernel import KernelSource
 from reflexarc.agent.sources.stdin import StreamSource
 from reflexarc.agent.spool import MEBIBYTE, LaneName, Spool
+from reflexarc.agent.watcher import GPU_SENSORS, Watcher
 from reflexarc.events.envelope import Source
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import ReflexError
@@ -53,7 +59,10 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     if damaged := spool.open():
         log.warning("a torn record at the end of the spool was skipped", bytes=damaged)
     counters = Counters()
-    source = Source(node=settings.node, agent=_version(), boot_id=_boot_id())
+    source = source_of(settings)
+    inbox = Inbox(maxsize=INBOX_MAX)
+    threads = [SensorThread(sensor=each, log=log) for each in _sensors(settings)]
+    aggregator = Aggregator(started_at=system_clock(), seconds=time.monotonic())
     intake = Intake(
         source=source,
         spool=spool,
@@ -64,21 +73,81 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
         log=log,
         emit=emit,
         allow_userspace=settings.allow_userspace_kmsg,
+        attribution=Attribution(),
+        aggregator=aggregator if threads else None,
+        sensors=lambda: tuple(thread.report() for thread in threads),
     )
     intake.restore()
-    inbox = Inbox(maxsize=INBOX_MAX)
+    watcher = Watcher(
+        sensors=threads,
+        rules=fitted_rules(settings, intake.rules),
+        aggregator=aggregator,
+        inbox=inbox,
+        counters=counters,
+        clock=system_clock,
+        log=log,
+    )
+    couriers = _couriers(settings, spool, counters, emit, log)
+    metrics = _metrics(settings, intake, couriers)
+    readers = [
+        Reader(source=each, inbox=inbox, log=log, give_up=settings.once)
+        for each in _sources(settings, source.boot_id, intake)
+    ]
+    for reader in readers:
+        reader.others = _others(reader, readers, watcher)
     return Agent(
-        readers=[
-            Reader(source=each, inbox=inbox, log=log, give_up=settings.once)
-            for each in _sources(settings, source.boot_id, intake)
-        ],
+        readers=readers,
         inbox=inbox,
         intake=intake,
-        couriers=_couriers(settings, spool, counters, emit, log),
+        couriers=couriers,
         spool=spool,
         log=log,
         heartbeat_s=settings.heartbeat_s,
         drain_s=settings.drain_s,
+        watcher=watcher if threads else None,
+        metrics=metrics.write if metrics else None,
+    )
+
+
+def source_of(settings: AgentSettings) -> Source:
+    """Return who this agent says it is."""
+    return Source(
+        node=settings.node, agent=version(), boot_id=_boot_id(), labels=dict(settings.labels)
+    )
+
+
+def _sensors(settings: AgentSettings) -> list[Sensor]:
+    # `--once` reads a log to its end: there is no minute to watch.
+    return [] if settings.once else fitted_sensors(settings)
+
+
+def _others(reader: Reader, readers: Sequence[Reader], watcher: Watcher) -> Others:
+    """Return what tells whether the agent is of use without this reader."""
+
+    def others() -> bool | None:
+        if watcher.sees_gpus or any(each.ever_read for each in readers if each is not reader):
+            return True
+        looking = [each.report().status for each in watcher.sensors if each.name in GPU_SENSORS]
+        return None if "off" in looking else False
+
+    return others
+
+
+def _metrics(
+    settings: AgentSettings, intake: Intake, couriers: Sequence[Courier]
+) -> MetricsFile | None:
+    if settings.metrics_file is None:
+        return None
+    return MetricsFile(
+        path=settings.metrics_file,
+        version=version(),
+        counters=intake.counters,
+        spool=intake.spool,
+        couriers=couriers,
+        clock=system_clock,
+        monotonic=time.monotonic,
+        log=intake.log,
+        sensors=intake.sensors,
     )
 
 
@@ -153,7 +222,8 @@ def _boot_id() -> str:
         return ""
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of the installed package; empty in a bare checkout."""
     try:
         return importlib.metadata.version("reflexarc")
     except importlib.metadata.PackageNotFoundError:

@@ -35,6 +35,8 @@ _LAST_WAIT_SECONDS = 1.0
 _UUIDS_MAX = 256
 # The sensor whose status is the driver's.
 DRIVER_SENSOR = "nvml"
+# The sensors that can make an agent useful although the kernel log cannot be read.
+GPU_SENSORS = (DRIVER_SENSOR, "dcgm")
 
 
 @dataclass(slots=True, kw_only=True)

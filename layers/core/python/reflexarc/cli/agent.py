@@ -5,8 +5,9 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -17,6 +18,7 @@ from reflexarc.agent.compose import compose
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.service import Agent, Outcome, Unreadable
 from reflexarc.agent.settings import AgentSettings
+from reflexarc.cli import agent_options as options
 from reflexarc.kernel.errors import Rejected
 
 BAD_SETTINGS = 2
@@ -24,94 +26,44 @@ NOT_DELIVERED = 3
 NOT_READABLE = 4
 
 
-def _option(name: str, says: str, *flags: str) -> Any:
-    return typer.Option(*flags, envvar=f"REFLEXARC_{name}", help=says, show_default=False)
+agent_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-Config = Annotated[Path | None, _option("CONFIG", "YAML file with any of these settings.")]
-Node = Annotated[str | None, _option("NODE", "Name of this node. (default: its host name)")]
-FaultsQueue = Annotated[
-    str | None,
-    _option("FAULTS_QUEUE_URL", "Where faults go: the stack's output GpuFaultsQueueUrl."),
-]
-ReadingsQueue = Annotated[
-    str | None,
-    _option("READINGS_QUEUE_URL", "Where heartbeats go: the stack's output GpuReadingsQueueUrl."),
-]
-Region = Annotated[str | None, _option("REGION", "AWS region. (default: the URL's)")]
-Endpoint = Annotated[
-    str | None,
-    _option("ENDPOINT_URL", "Another SQS, such as an emulator. AWS_ENDPOINT_URL works too."),
-]
-Sources = Annotated[
-    list[str] | None,
-    _option("SOURCE", "kmsg, stdin or file:PATH; repeat it to read several. (default: kmsg)"),
-]
-Start = Annotated[
-    str | None,
-    _option(
-        "START",
-        "Where to begin: resume (where the last run stopped), start or end."
-        " (default: resume; start with --once)",
-    ),
-]
-SpoolDir = Annotated[
-    Path | None,
-    _option("SPOOL_DIR", "Keeps what is not delivered yet. (default: /var/lib/reflexarc/spool)"),
-]
-SpoolMax = Annotated[int | None, _option("SPOOL_MAX_MB", "Its largest size. (default: 64)")]
-HeartbeatSeconds = Annotated[
-    float | None, _option("HEARTBEAT_S", "Seconds between heartbeats. (default: 60)")
-]
-DrainSeconds = Annotated[
-    float | None,
-    _option("DRAIN_S", "Longest wait at the end until all is delivered. (default: 10)"),
-]
-Userspace = Annotated[
-    bool | None,
-    _option(
-        "ALLOW_USERSPACE_KMSG",
-        "For tests: believe fault lines that programs write to /dev/kmsg.",
-        "--allow-userspace-kmsg",
-    ),
-]
-LogLevel = Annotated[
-    str | None, _option("LOG_LEVEL", "debug, info, warning or error. (default: info)")
-]
-Once = Annotated[
-    bool, typer.Option("--once", help="Read each source to its end, send, say farewell, exit.")
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the messages instead of sending them.")
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print what is read and sent, one JSON object a line.")
-]
-
-
+@agent_app.callback(invoke_without_command=True)
 def agent(
+    ctx: typer.Context,
     *,
-    config: Config = None,
-    node: Node = None,
-    faults_queue_url: FaultsQueue = None,
-    readings_queue_url: ReadingsQueue = None,
-    region: Region = None,
-    endpoint_url: Endpoint = None,
-    source: Sources = None,
-    start: Start = None,
-    spool_dir: SpoolDir = None,
-    spool_max_mb: SpoolMax = None,
-    heartbeat_s: HeartbeatSeconds = None,
-    drain_s: DrainSeconds = None,
-    allow_userspace_kmsg: Userspace = None,
-    log_level: LogLevel = None,
-    once: Once = False,
-    dry_run: DryRun = False,
-    json_: Json = False,
+    config: options.Config = None,
+    node: options.Node = None,
+    faults_queue_url: options.FaultsQueue = None,
+    readings_queue_url: options.ReadingsQueue = None,
+    region: options.Region = None,
+    endpoint_url: options.Endpoint = None,
+    source: options.Sources = None,
+    start: options.Start = None,
+    spool_dir: options.SpoolDir = None,
+    spool_max_mb: options.SpoolMax = None,
+    heartbeat_s: options.HeartbeatSeconds = None,
+    drain_s: options.DrainSeconds = None,
+    allow_userspace_kmsg: options.Userspace = None,
+    log_level: options.LogLevel = None,
+    label: options.Labels = None,
+    no_nvml: options.NoNvml = None,
+    dcgm_url: options.DcgmUrl = None,
+    sys_dir: options.SysDir = None,
+    proc_dir: options.ProcDir = None,
+    jobs_dir: options.JobsDir = None,
+    hpc_job_dir: options.HpcJobDir = None,
+    metrics_file: options.MetricsFile = None,
+    once: options.Once = False,
+    dry_run: options.DryRun = False,
+    json_: options.Json = False,
 ) -> None:
-    """Watch this node's kernel log and send GPU faults the moment they are logged.
+    """Watch this node's kernel log and its GPUs, and send faults the moment they are seen.
 
     Settings come from flags, then REFLEXARC_* variables, then the --config file.
+
+    See what it would see here: reflexarc agent check
 
     Try it without AWS: reflexarc agent --dry-run --once --source file:/var/log/kern.log
 
@@ -119,15 +71,53 @@ def agent(
     wrong; 3 something was not delivered (--once) or is lost; 4 a source cannot be read.
     """
     given = dict(locals())
+    for name in ("ctx", "config", "json_"):
+        del given[name]
     given["sources"] = given.pop("source")
-    del given["config"], given["json_"]
+    given["labels"] = given.pop("label")
+    given["nvml"] = "off" if given.pop("no_nvml") else None
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = Given(config, given)
+        return
+    _run_or_say(config, given, everything=json_)
+
+
+@agent_app.command()
+def check(
+    ctx: typer.Context,
+    *,
+    config: options.Config = None,
+    send: Annotated[bool, typer.Option("--send", help="Really send one heartbeat.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Show what an agent sees on this node, what it would send, where, and with which identity.
+
+    Nothing is sent without --send, and the spool of a running agent is left alone.
+
+    Exit codes: 0 all is well; 1 it would run, and something is missing; 2 it could not run.
+    """
+    from reflexarc.cli.agent_check import check as look  # noqa: PLC0415 - the agent needs none of it
+
+    given = ctx.obj
+    raise typer.Exit(look(config or given.config, given.values, send=send, as_json=json_))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What stood on the command line before `check`."""
+
+    config: Path | None
+    values: Mapping[str, Any]
+
+
+def _run_or_say(config: Path | None, given: Mapping[str, Any], *, everything: bool) -> None:
     try:
         settings = AgentSettings.combine(config, given, hostname=socket.gethostname())
         if not settings.dry_run:
-            _run(settings, everything=json_)
+            _run(settings, everything=everything)
             return
         with tempfile.TemporaryDirectory(prefix="reflexarc-dry-run-") as scratch:
-            _run(settings.model_copy(update={"spool_dir": Path(scratch)}), everything=json_)
+            _run(settings.model_copy(update={"spool_dir": Path(scratch)}), everything=everything)
     except Unreadable as error:
         _fail(f"{error}; run as root or grant CAP_SYSLOG to read /dev/kmsg", NOT_READABLE)
     except Rejected as error:

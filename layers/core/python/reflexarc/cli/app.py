@@ -14,7 +14,7 @@ from typer.main import get_command
 _COMMANDS = {
     "demo": ("reflexarc.cli.demo", "demo"),
     "xid": ("reflexarc.cli.xid", "xid_app"),
-    "agent": ("reflexarc.cli.agent", "agent"),
+    "agent": ("reflexarc.cli.agent", "agent_app"),
     "incidents": ("reflexarc.cli.incidents", "incidents_app"),
     "config": ("reflexarc.cli.config", "config_app"),
 }
