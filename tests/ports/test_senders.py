@@ -60,6 +60,13 @@ def test_other_role_takes_over_after_a_silent_day_only(senders: Senders) -> None
     assert senders.speaks_for("node-7", STRANGER, at(24 * HOUR))
 
 
+def test_token_issued_for_a_node_takes_it_over_at_once(senders: Senders) -> None:
+    senders.speaks_for("node-7", OLD, NOW)
+
+    assert senders.speaks_for("node-7", "token:node-7", at(-1))
+    assert not senders.speaks_for("node-7", STRANGER, at(1))
+
+
 def test_warm_path_asks_the_table_once_a_minute(table: Table) -> None:
     senders = DynamoSenders(table.client, table.name)
     senders.speaks_for("node-7", OLD, NOW)
@@ -112,7 +119,7 @@ def test_binding_that_changes_at_every_try_is_unavailable(table: Table) -> None:
 
 def test_cache_stays_bounded(table: Table) -> None:
     trusted = {f"node-{number}": (OLD, NOW) for number in range(CACHED_NODES)}
-    senders = DynamoSenders(table.client, table.name, trusted)
+    senders = DynamoSenders(table.client, table.name, _trusted=trusted)
 
     assert senders.speaks_for("one-more", OLD, NOW)
 

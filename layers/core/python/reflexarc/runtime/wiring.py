@@ -4,6 +4,7 @@ Adapters that only one function needs are imported where they are built, so that
 (gpu_alert) imports nothing that it does not use.
 """
 
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from reflexarc.runtime.config import PinnedConfiguration
 from reflexarc.runtime.observability import count, logger
 from reflexarc.runtime.settings import (
     GpuAlertSettings,
+    GpuReadingSettings,
     IncidentSettings,
     NotifySettings,
     RecordingSettings,
@@ -29,6 +31,7 @@ from reflexarc.runtime.settings import (
 
 if TYPE_CHECKING:
     from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
+    from reflexarc.gpu.fleet_service import ReadingService
     from reflexarc.incidents.intake import SignalIntake
     from reflexarc.notify.service import DeliveryService
     from reflexarc.notify.sweep import SweepService
@@ -38,6 +41,12 @@ if TYPE_CHECKING:
 def relay() -> str:
     """Return whose word counts on who sent a message (runtime/sqs_batch.py)."""
     return RelayedSettings.load().ingest_role_id
+
+
+# A reading comes every minute, and a binding that is asked for each minute would cost more than
+# the reading. Well below the ten minutes of silence after which a node may be taken over
+# (gpu/kinship.py), so that a node that only sends readings is still seen to be alive.
+READINGS_TRUSTED_FOR = timedelta(minutes=6)
 
 
 @cache
@@ -66,6 +75,30 @@ def signal_intake() -> "SignalIntake":
         incidents=_incidents(settings, _configuration(settings.incidents_table)),
         dead_letters=_dead_letters(settings.rejected_queue_url),
         clock=system_clock,
+    )
+
+
+@cache
+def reading_service() -> "ReadingService":
+    """Build what gpu_reading calls."""
+    from reflexarc.adapters.dynamodb.fleet import DynamoFleet  # noqa: PLC0415 - module docstring
+    from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415
+    from reflexarc.adapters.sqs.signals import SqsSignals  # noqa: PLC0415
+    from reflexarc.gpu.fleet_service import ReadingService  # noqa: PLC0415
+
+    settings = GpuReadingSettings.load()
+    dynamodb = clients.dynamodb()
+    configuration = _configuration(settings.incidents_table)
+    return ReadingService(
+        fleet=DynamoFleet(
+            dynamodb, settings.fleet_table, timedelta(days=settings.usage_retention_days)
+        ),
+        signals=SqsSignals(clients.sqs(), settings.signals_queue_url),
+        dead_letters=_dead_letters(settings.rejected_queue_url),
+        senders=DynamoSenders(dynamodb, settings.incidents_table, trusted_for=READINGS_TRUSTED_FOR),
+        policy=lambda: configuration.current().gpu,
+        clock=system_clock,
+        lost=lambda number: count("ReadingsLost", number),
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TRUSTED_FOR = timedelta(seconds=60)
 SEEN_EVERY = timedelta(minutes=2)
-CACHED_NODES = 10_000
+CACHED_NODES = 40_000
 TRIES = 3
 
 
@@ -37,12 +37,13 @@ class DynamoSenders:
 
     client: "DynamoDBClient"
     table: str
+    trusted_for: timedelta = TRUSTED_FOR
     _trusted: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def speaks_for(self, node: str, sender: str, now: datetime) -> bool:
         """Bind the node to the sender on first use; False when another live sender holds it."""
         cached = self._trusted.get(node)
-        if cached is not None and cached[0] == sender and now - cached[1] < TRUSTED_FOR:
+        if cached is not None and cached[0] == sender and now - cached[1] < self.trusted_for:
             return True
         if not self._bound(node, sender, now):
             self._trusted.pop(node, None)

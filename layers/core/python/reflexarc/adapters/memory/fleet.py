@@ -1,0 +1,80 @@
+"""Fills gpu.fleet_ports.Fleet and Signals in memory."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reflexarc.events.signal import Signal
+from reflexarc.gpu.fleet_ports import Kept, Rack
+from reflexarc.gpu.fleet_rack import Heat
+from reflexarc.gpu.fleet_tally import Tally, merge
+from reflexarc.gpu.readings import NodeState, RunningHour
+from reflexarc.kernel.clock import epoch_ms
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFleet:
+    """Every node's state, tally, hours and heat."""
+
+    states: dict[str, NodeState] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    hours: dict[tuple[str, str, datetime, datetime], RunningHour] = field(default_factory=dict)
+    racks: dict[str, dict[str, Heat]] = field(default_factory=dict)
+    fired: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, state: NodeState, seqs: frozenset[int], now: datetime) -> Kept:  # noqa: ARG002 - the port's
+        """Keep a node's newest state unless a newer one is there."""
+        with self.lock:
+            node, known = state.node, self.tallies.get(state.node)
+            told = self.told.get(node, "")
+            merged = merge(known, state.boot_id, seqs, epoch_ms(state.queued_at))
+            if merged is None:
+                same = known is not None and (known.boot_id, known.seq) == (
+                    state.boot_id,
+                    state.seq,
+                )
+                return Kept(newest=same, told=told)
+            self.tallies[node] = merged.tally
+            if merged.fresh:
+                self.states[node] = state
+            return Kept(
+                newest=merged.fresh, lost=merged.lost, recovered=merged.recovered, told=told
+            )
+
+    def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:  # noqa: ARG002 - the port's
+        """Keep hours that are over; the same hour again replaces itself."""
+        for hour in hours:
+            self.hours[node, hour.device, hour.hour, hour.since] = hour
+
+    def turn(self, rack: str, heat: Heat, now: datetime) -> Rack:  # noqa: ARG002 - the port's
+        """Keep how hot a node is unless newer is known; return its rack."""
+        with self.lock:
+            rows = self.racks.setdefault(rack, {})
+            known = rows.get(heat.node)
+            if known is None or known.queued_ms <= heat.queued_ms:
+                rows[heat.node] = heat
+            return Rack(rows=tuple(rows.values()), fired=self.fired.get(rack, (0, False))[1])
+
+    def tell(self, heat: Heat) -> None:
+        """Remember that a node's rack was told of its heat."""
+        self.told[heat.node] = heat.told
+
+    def mark(self, rack: str, queued_ms: int, now: datetime, *, fired: bool) -> None:  # noqa: ARG002 - the port's
+        """Remember whether a rack's signal stands, unless newer is known."""
+        with self.lock:
+            if self.fired.get(rack, (0, False))[0] <= queued_ms:
+                self.fired[rack] = queued_ms, fired
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySignals:
+    """Keeps the signals sent, in order."""
+
+    sent: list[Signal] = field(default_factory=list)
+
+    def send(self, signals: Sequence[Signal]) -> None:
+        """Keep the signals."""
+        self.sent.extend(signals)
