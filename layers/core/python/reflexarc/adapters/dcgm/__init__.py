@@ -1,0 +1,1 @@
+"""The DCGM exporter's page, read as a second view of the GPUs."""

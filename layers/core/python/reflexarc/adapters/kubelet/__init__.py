@@ -1,0 +1,1 @@
+"""The kubelet: which pod holds which device."""
