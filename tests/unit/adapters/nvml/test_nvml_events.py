@@ -132,7 +132,7 @@ def test_a_burst_is_taken_in_one_read(scenario: NvmlScenario, events: NvmlEvents
 
 
 def test_only_what_a_gpu_supports_is_registered(scenario: NvmlScenario, events: NvmlEvents) -> None:
-    """As before driver 570: no GpuUnavailable and no GpuRecoveryAction."""
+    """As on older drivers: no GpuUnavailable and no GpuRecoveryAction."""
     cards(scenario, 1, {"events": "0:0xF"})
     events.read()
     play(scenario, "0 8000 0", "0 8 31")

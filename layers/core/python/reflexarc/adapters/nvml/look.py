@@ -40,7 +40,7 @@ _NVLINK5 = (206, 207, 208, 211, 215)
 _LINKS_MAX = 36
 _SLOW = (*_ECC.values(), _REMAP_PENDING, _REMAP_FAILURE, _LINKS, *_NVLINK)
 
-# Calls that replaced one which older drivers (before 570 and 535) still have.
+# Calls whose older form older drivers still have.
 HAS_OLDER_CALL = frozenset({"newer temperature", "newer reasons"})
 
 FIELD_NAMES: dict[int, str] = {
