@@ -33,7 +33,7 @@ def test_the_next_message_loses_nothing() -> None:
 def test_numbers_that_are_missing_are_lost() -> None:
     after = merged(known(), 14, 12)
 
-    assert (after.lost, after.tally.lost, after.tally.gaps) == (2, 2, {11, 13})
+    assert (after.lost, after.tally.lost, after.tally.gaps) == (2, 2, frozenset({11, 13}))
 
 
 def test_a_gap_inside_the_first_batch_counts_as_well() -> None:
