@@ -1,0 +1,1 @@
+"""What the kernel shows of its ports under /sys."""
