@@ -7,9 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reflexarc.adapters.sqs.agent_queue import AgentQueue, connect
 from reflexarc.agent.aggregate import Aggregator
 from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
@@ -23,6 +22,7 @@ from reflexarc.agent.reader import INBOX_MAX, Inbox, Others, Reader
 from reflexarc.agent.sensing import SensorThread
 from reflexarc.agent.service import Agent, Unreadable
 from reflexarc.agent.settings import AgentSettings
+from reflexarc.agent.sink import queues_of
 from reflexarc.agent.sources.file import FileSource
 from reflexarc.agent.sources.kernel import KernelSource
 from reflexarc.agent.sources.stdin import StreamSource
@@ -32,9 +32,6 @@ from reflexarc.events.envelope import Source
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import ReflexError
 from reflexarc.kernel.ids import new_ulid
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -154,7 +151,7 @@ def _metrics(
 def _couriers(
     settings: AgentSettings, spool: Spool, counters: Counters, emit: Emit, log: AgentLog
 ) -> list[Courier]:
-    queues = _queues(settings, emit)
+    queues = _queues(settings, emit, log)
     parts: dict[str, Any] = {
         "spool": spool,
         "counters": counters,
@@ -167,22 +164,10 @@ def _couriers(
     return [faults, Courier(lane="readings", queue=queues["readings"], after=faults, **parts)]
 
 
-def _queues(settings: AgentSettings, emit: Emit) -> dict[LaneName, Queue]:
+def _queues(settings: AgentSettings, emit: Emit, log: AgentLog) -> dict[LaneName, Queue]:
     if settings.dry_run:
         return {"faults": DryQueue("faults", emit), "readings": DryQueue("readings", emit)}
-    faults = _client(settings, settings.faults_queue_url)
-    readings = _client(settings, settings.readings_queue_url)
-    if faults.meta.region_name == readings.meta.region_name:
-        # One pool of connections: the heartbeats keep open the one that the next fault takes.
-        readings = faults
-    return {
-        "faults": AgentQueue(faults, settings.faults_queue_url),
-        "readings": AgentQueue(readings, settings.readings_queue_url),
-    }
-
-
-def _client(settings: AgentSettings, url: str) -> "SQSClient":
-    return connect(url, region=settings.region, endpoint_url=settings.endpoint_url)
+    return queues_of(settings, settings.second, log)
 
 
 def _sources(settings: AgentSettings, boot_id: str, intake: Intake) -> list[LineSource]:

@@ -13,7 +13,7 @@ from reflexarc.agent.packing import Packed
 from reflexarc.agent.ports import Queue
 from reflexarc.agent.spool import LaneName, Spool
 from reflexarc.kernel.clock import Clock
-from reflexarc.kernel.errors import ReflexError, Rejected, Unavailable
+from reflexarc.kernel.errors import RateLimited, ReflexError, Rejected, Unavailable
 
 # SQS takes ten messages and 1 MiB in one request; what is left is for its own framing.
 BATCH_COUNT = 10
@@ -93,7 +93,7 @@ class Courier:
         try:
             problems = self.queue.send([(each.id, each.stamped(attempt_at)) for each in messages])
         except Unavailable as error:
-            self._failed(str(error), messages)
+            self._failed(str(error), messages, _asked(error))
             return
         except Exception as error:  # noqa: BLE001 - a courier that dies in silence loses all to come
             self._failed(f"unexpected {type(error).__name__}: {error}", messages)
@@ -126,7 +126,8 @@ class Courier:
             self.emit("sent", facts)
         again = [each for each in messages if isinstance(problems.get(each.id), Unavailable)]
         if again:
-            self._failed(str(problems[again[0].id]), again)
+            first = problems[again[0].id]
+            self._failed(str(first), again, _asked(first))
         else:
             self._succeeded()
 
@@ -136,10 +137,10 @@ class Courier:
         self.failures = 0
         self._not_before = 0.0
 
-    def _failed(self, why: str, messages: Sequence[Packed]) -> None:
+    def _failed(self, why: str, messages: Sequence[Packed], at_least: float = 0.0) -> None:
         self.failures += 1
         self.failures_ever += 1
-        pause = delay(self.failures, self.chance())
+        pause = max(at_least, delay(self.failures, self.chance()))
         self._not_before = self.monotonic() + pause
         self.log.warning(
             _NOT_SENT[self.lane],
@@ -165,3 +166,8 @@ class Courier:
             self.spool.sync()
         except OSError as error:
             self.log.warning("the spool cannot be synced", why=error)
+
+
+def _asked(error: ReflexError) -> float:
+    """Return the seconds that the queue asked to be left alone."""
+    return error.retry_after.total_seconds() if isinstance(error, RateLimited) else 0.0

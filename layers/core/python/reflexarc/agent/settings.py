@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     field_validator,
 )
 
+from reflexarc.agent.sink import SinkSettings
 from reflexarc.events.envelope import LABELS_MAX, Label
 from reflexarc.events.problems import problems_of
 from reflexarc.kernel.errors import Rejected
@@ -21,16 +20,13 @@ from reflexarc.kernel.errors import Rejected
 SOURCE_PATTERN = r"^(kmsg|stdin|file:.+)$"
 
 
-class AgentSettings(BaseModel):
+class AgentSettings(SinkSettings):
     """One agent's settings; unknown names are refused, so that a typing error is found."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     node: Annotated[str, StringConstraints(min_length=1, max_length=253, strip_whitespace=True)]
-    faults_queue_url: str = Field(default="", description="where fault lines go")
-    readings_queue_url: str = Field(default="", description="where heartbeats go")
-    region: str | None = None
-    endpoint_url: str | None = None
+    second: SinkSettings | None = Field(
+        default=None, description="another sink, in another region, for while this one is ill"
+    )
     sources: Annotated[
         tuple[Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)], ...],
         Field(min_length=1, description="kmsg, stdin or file:PATH"),
@@ -106,15 +102,9 @@ class AgentSettings(BaseModel):
         """Raise Rejected when it is not said where to send to."""
         if self.dry_run:
             return
-        missing = {
-            "--faults-queue-url": self.faults_queue_url,
-            "--readings-queue-url": self.readings_queue_url,
-        }
-        if names := [name for name, url in missing.items() if not url]:
-            raise Rejected(
-                f"{' and '.join(names)} not set: take the URLs from the stack's outputs"
-                " GpuFaultsQueueUrl and GpuReadingsQueueUrl, or look first with --dry-run"
-            )
+        self.check_sink()
+        if self.second is not None:
+            self.second.check_sink("second: ")
 
     @property
     def start_at(self) -> Literal["resume", "start", "end"]:
