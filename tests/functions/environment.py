@@ -25,6 +25,15 @@ INCIDENT = {
     "POWERTOOLS_SERVICE_NAME": "incident",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-signals-dlq",
 }
+GPU_READING = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "gpu_reading",
+    "INCIDENTS_TABLE": "incidents",
+    "FLEET_TABLE": "fleet",
+    "REJECTED_QUEUE_URL": f"{_QUEUES}-gpu-readings-dlq",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
+    "USAGE_RETENTION_DAYS": "90",
+}
 NOTIFY = {
     **_AWS,
     "POWERTOOLS_SERVICE_NAME": "notify",

@@ -1,4 +1,4 @@
-"""The four handlers over real adapters on an AWS in memory, fed with Lambda's own envelopes."""
+"""The handlers over real adapters on an AWS in memory, fed with Lambda's own envelopes."""
 
 import json
 from collections.abc import Iterator
@@ -10,23 +10,29 @@ import boto3
 import pytest
 
 from functions.gpu_alert.handler import handler as gpu_alert
+from functions.gpu_reading.handler import handler as gpu_reading
 from functions.incident.handler import handler as incident
 from functions.notify.handler import handler as notify
 from functions.watchdog.handler import handler as watchdog
+from reflexarc.adapters.dynamodb.fleet_rows import unpack
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
+from reflexarc.events.signal import Entity
+from reflexarc.gpu.readings import NodeState
 from reflexarc.runtime import clients, observability, wiring
 from samples.standins.server import ROUTING_KEY, TOKEN
 from tests.functions import environment
+from tests.support import readings
 from tests.support.aws import REGION, aws, drain, dynamodb, make_table, queue, sqs
 from tests.support.standins import running
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-TABLE = "reflexarc-incidents"
+TABLE, FLEET = "reflexarc-incidents", "reflexarc-fleet"
 ENVELOPES = Path(__file__).parents[2] / "events" / "lambda"
 CACHES = (
     wiring.fault_service,
+    wiring.reading_service,
     wiring.signal_intake,
     wiring.delivery_service,
     wiring.sweep_service,
@@ -39,6 +45,7 @@ CACHES = (
 QUEUES = {
     "GPU_FAULTS_QUEUE_URL": "gpu-faults",
     "REJECTED_QUEUE_URL": "dlq",
+    "SIGNALS_QUEUE_URL": "signals",
     "NOTIFY_SLACK_QUEUE_URL": "notify-slack.fifo",
     "NOTIFY_PAGERDUTY_QUEUE_URL": "notify-pagerduty.fifo",
     "NOTIFY_LATER_QUEUE_URL": "notify-later",
@@ -56,6 +63,10 @@ class Cloud:
     def waiting(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(message["Body"]) for message in drain(self.sqs, self.urls[name])]
 
+    def nodes(self) -> list[NodeState]:
+        items = dynamodb().scan(TableName=FLEET)["Items"]
+        return [unpack(item) for item in items if item["pk"]["S"].startswith("FLEET#")]
+
     def incidents(self) -> IncidentList:
         return IncidentList(dynamodb(), TABLE)
 
@@ -65,15 +76,18 @@ def cloud() -> Iterator[Cloud]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         for cached in CACHES:
             cached.cache_clear()
-        for name, value in {**environment.NOTIFY, **environment.GPU_ALERT}.items():
+        settings = {**environment.NOTIFY, **environment.GPU_READING, **environment.GPU_ALERT}
+        for name, value in settings.items():
             if not name.startswith("AWS_"):
                 patch.setenv(name, value)
         make_table(dynamodb(), TABLE)
+        make_table(dynamodb(), FLEET)
         client = sqs()
         urls = {name: queue(client, f"reflexarc-{suffix}") for name, suffix in QUEUES.items()}
         for name, url in urls.items():
             patch.setenv(name, url)
         patch.setenv("INCIDENTS_TABLE", TABLE)
+        patch.setenv("FLEET_TABLE", FLEET)
         yield Cloud(client, urls, patch)
         for cached in CACHES:
             cached.cache_clear()
@@ -131,6 +145,59 @@ def test_a_signal_opens_an_incident_through_the_same_service(cloud: Cloud) -> No
     assert incident(envelope("incident-one-signal"), None) == {"batchItemFailures": []}
 
     assert [found.cause for found in cloud.incidents().recent(10)] == ["xid/79"]
+
+
+def test_a_minute_of_readings_is_the_last_state_of_its_node(cloud: Cloud) -> None:
+    assert gpu_reading(envelope("gpu_reading-one-minute"), None) == {"batchItemFailures": []}
+
+    (node,) = cloud.nodes()
+    assert (node.node, node.gpus[0].health, node.gpus[0].margin_c) == ("gpu-node-7", "warning", 3.0)
+
+
+def test_a_strangers_reading_and_a_broken_one_are_kept_with_their_reasons(cloud: Cloud) -> None:
+    answer = gpu_reading(envelope("gpu_reading-stranger-and-poison"), None)
+
+    assert answer == {"batchItemFailures": []}
+    assert [node.seq for node in cloud.nodes()] == [42]
+    reasons = sorted(kept["reason"] for kept in cloud.waiting("REJECTED_QUEUE_URL"))
+    assert reasons[0].startswith("another sender speaks for node gpu-node-7")
+    assert reasons[1].startswith("not a message of gpu_readings/1")
+
+
+def test_a_hot_rack_becomes_an_incident_of_its_own(cloud: Cloud) -> None:
+    hot = {0: "thermal/limit", 1: "thermal/limit"}
+    nodes = [readings.readings(f"node-{number}", hot=hot) for number in range(3)]
+
+    gpu_reading(readings.envelope(nodes), None)
+    signals = cloud.waiting("SIGNALS_QUEUE_URL")
+    incident(readings.envelope(signals), None)
+
+    (opened,) = cloud.incidents().recent(10)
+    assert (opened.cause, opened.entity.kind, opened.entity.device) == (
+        "rack/cooling",
+        "rack",
+        "r12",
+    )
+    assert opened.severity == "critical"
+    assert opened.entity.aspect == "thermal"
+
+
+def test_an_outage_of_the_fleet_table_gives_every_reading_back(cloud: Cloud) -> None:
+    cloud.patch.setenv("FLEET_TABLE", "no-such-table")
+
+    answer = gpu_reading(envelope("gpu_reading-one-minute"), None)
+
+    assert len(answer["batchItemFailures"]) == 1
+
+
+def test_a_finding_opens_an_incident_beside_the_fault_of_its_gpu(cloud: Cloud) -> None:
+    example = json.loads((ENVELOPES.parent / "examples" / "gpu_faults.json").read_text())
+
+    gpu_alert(readings.envelope([example]), None)
+
+    found = {opened.cause: opened.entity.aspect for opened in cloud.incidents().recent(10)}
+    assert found["thermal/near-limit"] == "thermal"
+    assert len(found) == 2
 
 
 def test_an_outage_of_the_table_gives_every_message_back(cloud: Cloud) -> None:

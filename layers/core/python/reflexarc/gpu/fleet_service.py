@@ -113,8 +113,11 @@ class ReadingService:
     ) -> tuple[list[tuple[_Read, str]], int]:
         """Keep what one node said; return the messages of strangers, and how many were lost."""
         heard: dict[str, bool] = {}
-        for sender in {each.delivery.sender for each in reads}:
-            heard[sender] = self._speaks_for(node, sender, now)
+        # The first to speak holds the node: a stranger in the same batch must not come before it.
+        for each in sorted(reads, key=lambda each: each.delivery.queued_at):
+            sender = each.delivery.sender
+            if sender not in heard:
+                heard[sender] = self._speaks_for(node, sender, now)
         reason = f"another sender speaks for node {node}; nothing of this message was used"
         refused = [(each, reason) for each in reads if not heard[each.delivery.sender]]
         lost = 0
