@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from reflexarc.agent import footprint
 from reflexarc.agent.courier import Courier
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
@@ -20,6 +21,9 @@ _LAST_LOOK_SECONDS = 0.02
 _JOIN_SECONDS = 1.0
 # Metrics are scraped four times a minute at most.
 _METRICS_SECONDS = 15.0
+# By then every thread has done its first work; later a storm may have left free memory behind.
+_SETTLE_SECONDS = 20.0
+_TRIM_SECONDS = 600.0
 # How much of the time for leaving is kept for what has not been sent yet.
 _FAREWELL_SHARE = 0.7
 
@@ -57,6 +61,8 @@ class Agent:
     _next_beat: float = 0.0
     _next_disk: float = 0.0
     _next_metrics: float = 0.0
+    _next_trim: float | None = None
+    _settled: bool = False
     _trouble: str = ""
 
     def stop(self) -> None:
@@ -109,6 +115,15 @@ class Agent:
         if now >= self._next_metrics:
             self._next_metrics = now + _METRICS_SECONDS
             self._write_metrics()
+        self._stay_small(now)
+
+    def _stay_small(self, now: float) -> None:
+        if self._next_trim is None:
+            self._next_trim = now + _SETTLE_SECONDS
+        elif now >= self._next_trim:
+            self._next_trim = now + _TRIM_SECONDS
+            (footprint.trim if self._settled else footprint.settle)()
+            self._settled = True
 
     def _beat(self) -> None:
         self._next_beat = self.monotonic() + self.heartbeat_s

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from reflexarc.agent.compose import compose
+from reflexarc.agent.footprint import begin_small
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.service import Agent, Outcome, Unreadable
 from reflexarc.agent.settings import AgentSettings
@@ -144,6 +145,7 @@ class _Printer:
 
 
 def _run(settings: AgentSettings, *, everything: bool) -> None:
+    begin_small()
     log = AgentLog(settings.log_level)
     emit = _Printer(everything=everything, dry_run=settings.dry_run)
     running = compose(settings, emit=emit, log=log)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, cast
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from reflexarc.adapters.sqs.lean_session import lean_session
 from reflexarc.kernel.errors import ReflexError, Rejected, Unavailable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def connect(queue_url: str, *, region: str | None, endpoint_url: str | None) -> 
     """Return a client for the queue's region; raises Rejected when no region can be found."""
     found = _REGION.search(queue_url)
     try:
-        client = botocore.session.get_session().create_client(
+        client = lean_session().create_client(
             "sqs",
             region_name=region or (found and (found[1] or found[2])) or None,
             endpoint_url=endpoint_url,
