@@ -1,11 +1,12 @@
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from reflexarc.agent.courier import BATCH_COUNT
-from reflexarc.kernel.errors import Rejected, Unavailable
+from reflexarc.kernel.errors import RateLimited, Rejected, Unavailable
 from tests.agent.fakes import Bench, message
 
 
@@ -54,6 +55,15 @@ def test_failed_message_stays_and_keeps_its_id(bench: Bench) -> None:
     assert bench.spool.waiting("faults") == 0
     assert 'warning "faults could not be sent" why="no route"' in bench.written[0]
     assert "the queue takes messages again" in bench.written[1]
+
+
+def test_queue_that_asks_to_be_left_alone_is_left_alone(bench: Bench) -> None:
+    bench.queues["faults"].errors.append(RateLimited("busy", timedelta(seconds=40)))
+    bench.spool.put("faults", [message(1)], {})
+
+    bench.faults.deliver()
+
+    assert bench.faults._not_before - bench.faults.monotonic() == pytest.approx(40, abs=1)
 
 
 def test_only_what_failed_is_sent_again(bench: Bench) -> None:
