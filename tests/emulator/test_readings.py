@@ -27,7 +27,7 @@ def test_readings_leave_a_state_and_the_hours_that_closed(story: Story) -> None:
 
     # Lambda gathers a batch for up to twenty seconds.
     assert wait_until(
-        lambda: [row for row in rows(story, "FLEET#") if row["sk"]["S"] == NODE], 40, every_s=0.5
+        lambda: any(row["sk"]["S"] == NODE for row in rows(story, "FLEET#")), 40, every_s=0.5
     )
     assert wait_until(lambda: newest(story)["seq"]["N"] == "4", 40, every_s=0.5)
     assert newest(story)["lost"]["N"] == "1"

@@ -8,7 +8,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.fleet_list import FleetList
 from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
+from reflexarc.gpu.config import GpuPolicy
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
 from reflexarc.runtime.config import parse
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 __all__ = ["Deployment", "Dossier", "find"]
+_INCIDENTS, _FLEET = "IncidentsTableName", "FleetTableName"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Deployment:
 
     incidents: IncidentList
     documents: ConfigDocument
+    fleet: FleetList | None = None
+
+    def gpu_policy(self) -> GpuPolicy:
+        """Return the live configuration's part about GPUs, which holds their prices."""
+        live = self.documents.live()
+        return parse(live[1]).gpu if live else GpuPolicy()
 
     def push(self, text: str) -> int:
         """Make a JSON document the live configuration; return its version.
@@ -52,19 +61,24 @@ def find(stack: str, endpoint: str | None) -> Deployment:
     try:
         session = boto3.Session()
         cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-        table = _table_of(cloudformation, stack)
+        tables = _tables_of(cloudformation, stack)
         dynamodb = session.client("dynamodb", endpoint_url=endpoint)
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(_advice(stack, error)) from error
-    return Deployment(IncidentList(dynamodb, table), ConfigDocument(dynamodb, table))
+    table, fleet = tables[_INCIDENTS], tables.get(_FLEET)
+    return Deployment(
+        IncidentList(dynamodb, table),
+        ConfigDocument(dynamodb, table),
+        FleetList(dynamodb, fleet) if fleet else None,
+    )
 
 
-def _table_of(cloudformation: "CloudFormationClient", stack: str) -> str:
+def _tables_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    for output in outputs:
-        if output.get("OutputKey") == "IncidentsTableName":
-            return output["OutputValue"]
-    raise Unavailable(f"stack {stack} has no output IncidentsTableName: is it reflexarc's?")
+    found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    if _INCIDENTS not in found:
+        raise Unavailable(f"stack {stack} has no output {_INCIDENTS}: is it reflexarc's?")
+    return found
 
 
 def _advice(stack: str, error: BotoCoreError | ClientError) -> str:
