@@ -174,6 +174,45 @@ def test_a_sensor_that_hangs_keeps_the_other_from_nothing_but_a_new_session(
     other.close()
 
 
+def test_a_sensor_follows_when_another_asks_for_a_new_session(
+    scenario: NvmlScenario, sensor: NvmlSensor, nvml: Nvml
+) -> None:
+    cards(scenario, 1)
+    other = NvmlSensor(nvml)
+    sensor.read()
+    other.read()
+    asking = threading.Thread(target=other._renew)
+
+    asking.start()
+    while asking.is_alive():
+        assert len(sensor.read().gpus) == 1
+        time.sleep(0.02)
+    session = nvml._session
+    other.close()
+
+    assert session == 1
+
+
+def test_a_start_that_hangs_holds_no_lock(
+    scenario: NvmlScenario, sensor: NvmlSensor, nvml: Nvml
+) -> None:
+    cards(scenario, 1)
+    start = scenario.now()
+    scenario.add(f"hang all {start:.3f} {start + 1.5:.3f}")
+    starting = threading.Thread(target=sensor.read)
+    starting.start()
+    time.sleep(0.3)
+
+    free = nvml._changed.acquire(timeout=0.5)
+    hangs = starting.is_alive()
+    nvml._changed.release()
+    starting.join(10)
+
+    assert free
+    assert hangs
+    assert len(sensor.read().gpus) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "says"),
     [

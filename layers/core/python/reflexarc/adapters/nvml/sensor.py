@@ -110,8 +110,6 @@ class NvmlSensor:
         self._unnamed = tuple(unnamed)
         self._looks = tuple(Look(api, card, self._clock) for card in cards)
         self._known |= {card.device for card in cards}
-        for card in cards:
-            self._lost.pop(card.device, None)
         if not self._known:
             self.close()
             raise Rejected(
