@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reflexarc.agent.addresses import Addresses
 from reflexarc.agent.aggregate import Aggregator
 from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
@@ -58,7 +59,8 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     counters = Counters()
     source = source_of(settings)
     inbox = Inbox(maxsize=INBOX_MAX)
-    threads = [SensorThread(sensor=each, log=log) for each in _sensors(settings)]
+    addresses = Addresses()
+    threads = [SensorThread(sensor=each, log=log) for each in _sensors(settings, addresses)]
     aggregator = Aggregator(started_at=system_clock(), seconds=time.monotonic())
     intake = Intake(
         source=source,
@@ -83,6 +85,7 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
         counters=counters,
         clock=system_clock,
         log=log,
+        addresses=addresses,
     )
     couriers = _couriers(settings, spool, counters, emit, log)
     metrics = _metrics(settings, intake, couriers)
@@ -113,9 +116,9 @@ def source_of(settings: AgentSettings) -> Source:
     )
 
 
-def _sensors(settings: AgentSettings) -> list[Sensor]:
+def _sensors(settings: AgentSettings, addresses: Addresses) -> list[Sensor]:
     # `--once` reads a log to its end: there is no minute to watch.
-    return [] if settings.once else fitted_sensors(settings)
+    return [] if settings.once else fitted_sensors(settings, addresses.of)
 
 
 def _others(reader: Reader, readers: Sequence[Reader], watcher: Watcher) -> Others:

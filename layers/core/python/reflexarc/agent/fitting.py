@@ -1,18 +1,23 @@
 """Fits an agent with the sensors, rules and owners that its settings ask for."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reflexarc.adapters.dcgm.sensor import DcgmSensor
+from reflexarc.adapters.kubelet.pod_resources import PodResources
 from reflexarc.adapters.nvml.events import NvmlEvents
 from reflexarc.adapters.nvml.library import Nvml
 from reflexarc.adapters.nvml.sensor import NvmlSensor
+from reflexarc.adapters.proc.vitals import VitalsSensor
+from reflexarc.adapters.sysfs.ports import PortSensor
 from reflexarc.agent.ports import Rules, Sensor
 from reflexarc.agent.settings import AgentSettings
 from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.gpu_readings import Health
 from reflexarc.gpu.watch.model import NodeSample
+
+AddressOf = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,22 @@ class NoRules:
         return "unknown"
 
 
-def fitted_sensors(settings: AgentSettings) -> list[Sensor]:
-    """Return the sensors, the driver's own first: where two know a reading, the first has it."""
+def fitted_sensors(settings: AgentSettings, address_of: AddressOf) -> list[Sensor]:
+    """Return the sensors, the driver's own first: where two know a reading, the first has it.
+
+    `address_of` tells which PCI address a GPU has whose UUID or number is all that a sensor knows.
+    """
     sensors: list[Sensor] = []
     if settings.nvml == "auto":
         nvml = Nvml()
-        sensors += [NvmlSensor(nvml, clock=time.monotonic), NvmlEvents(nvml)]
+        sensors += [NvmlSensor(nvml), NvmlEvents(nvml)]
+    if settings.dcgm_url:
+        sensors.append(DcgmSensor(settings.dcgm_url, device_of_uuid=address_of))
+    if settings.ports:
+        sensors.append(PortSensor(settings.sys_dir))
+    if settings.vitals:
+        sensors.append(VitalsSensor(settings.proc_dir, settings.sys_dir, settings.spool_dir))
+    sensors.append(PodResources(settings.kubelet_socket, place_of=address_of))
     return sensors
 
 

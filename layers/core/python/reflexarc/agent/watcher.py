@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from reflexarc.agent.addresses import Addresses
 from reflexarc.agent.aggregate import Aggregator, Standing
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.log import AgentLog
@@ -31,8 +32,6 @@ _DRIVER: dict[str, DriverState] = {
 }
 # At the end the intake empties the inbox, so there will be room.
 _LAST_WAIT_SECONDS = 1.0
-# More addresses than this are no GPUs of one node.
-_UUIDS_MAX = 256
 # The sensor whose status is the driver's.
 DRIVER_SENSOR = "nvml"
 # The sensors that can make an agent useful although the kernel log cannot be read.
@@ -53,11 +52,11 @@ class Watcher:
     owners: Owners | None = None
     monotonic: Callable[[], float] = time.monotonic
     merger: Merger = field(default_factory=Merger)
+    addresses: Addresses = field(default_factory=Addresses)
     sees_gpus: bool = False
     _findings: list[Finding] = field(default_factory=list)
     _xids: list[XidSeen] = field(default_factory=list)
     _state_at: float = 0.0
-    _uuids: dict[str, str] = field(default_factory=dict)
     _thread: threading.Thread | None = None
 
     def start(self, stopping: threading.Event) -> None:
@@ -113,8 +112,7 @@ class Watcher:
         )
         self._findings += self.rules.step(sample)
         self._aggregate(sample, view)
-        if len(self._uuids) < _UUIDS_MAX:
-            self._uuids |= {gpu.device: gpu.uuid for gpu in view.gpus if gpu.uuid}
+        self.addresses.learn(view.gpus)
         self._hand_over(now)
 
     def reports(self) -> tuple[SensorReport, ...]:
@@ -149,7 +147,7 @@ class Watcher:
         return "off"
 
     def _aggregate(self, sample: NodeSample, view: View) -> None:
-        devices = {gpu.device for gpu in sample.gpus} | self._uuids.keys()
+        devices = {gpu.device for gpu in sample.gpus} | self.addresses.uuids.keys()
         standing = {
             device: Standing(
                 health=self.rules.health(device),
@@ -175,7 +173,7 @@ class Watcher:
             findings=tuple(self._findings[:_WAITING_MAX]),
             xids=tuple(self._xids[:_WAITING_MAX]),
             rules=self.rules.snapshot(),
-            uuids=dict(self._uuids),
+            uuids=dict(self.addresses.uuids),
         )
         try:
             self.inbox.put(noticed, block=wait > 0, timeout=wait or None)
