@@ -18,6 +18,7 @@ _COMMANDS = {
     "incidents": ("reflexarc.cli.incidents", "incidents_app"),
     "gpus": ("reflexarc.cli.gpus", "gpus"),
     "config": ("reflexarc.cli.config", "config_app"),
+    "token": ("reflexarc.cli.tokens", "tokens_app"),
 }
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.fleet_list import FleetList
 from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
+from reflexarc.adapters.dynamodb.tokens import DynamoTokens
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
@@ -50,6 +51,11 @@ class Deployment:
         if text is None:
             raise Rejected(f"there is no version {version} of the configuration")
         return self.push(text)
+
+    @property
+    def tokens(self) -> DynamoTokens:
+        """Return the bearer tokens, which are rows of the same table."""
+        return DynamoTokens(self.documents.client, self.documents.table)
 
     def now(self) -> datetime:
         """Return the current instant."""
