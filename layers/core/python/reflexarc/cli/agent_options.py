@@ -21,6 +21,15 @@ ReadingsQueue = Annotated[
     str | None,
     option("READINGS_QUEUE_URL", "Where heartbeats go: the stack's output GpuReadingsQueueUrl."),
 ]
+HttpsUrl = Annotated[
+    str | None, option("HTTPS_URL", "Where both go by HTTPS instead: the stack's output IngestUrl.")
+]
+HttpsAuth = Annotated[
+    str | None, option("HTTPS_AUTH", "iam or token, as the stack's IngestAuth. (default: iam)")
+]
+TokenFile = Annotated[
+    Path | None, option("TOKEN_FILE", "Holds this node's bearer token, for --https-auth token.")
+]
 Region = Annotated[str | None, option("REGION", "AWS region. (default: the URL's)")]
 Endpoint = Annotated[
     str | None,

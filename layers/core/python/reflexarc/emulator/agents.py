@@ -38,9 +38,17 @@ def start(
     *,
     endpoint: Endpoint | None = None,
     queue_url: str | None = None,
+    sink: Sequence[str] | None = None,
     options: Sequence[str] = (),
 ) -> Node:
-    """Start an agent for one node; `endpoint` is who it is and where it sends, if not as root."""
+    """Start an agent for one node; `endpoint` is who it is and where it sends, if not as root.
+
+    `sink` has the flags of another sink than the stack's queues.
+    """
+    queues = (
+        *("--faults-queue-url", queue_url or stack.outputs["GpuFaultsQueueUrl"]),
+        *("--readings-queue-url", stack.outputs["GpuReadingsQueueUrl"]),
+    )
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "kernel.log"
     log.touch()
@@ -49,8 +57,7 @@ def start(
         [
             *(sys.executable, "-c", RUN, "agent", "--json"),
             *("--node", name, "--source", f"file:{log}", "--spool-dir", folder / "spool"),
-            *("--faults-queue-url", queue_url or stack.outputs["GpuFaultsQueueUrl"]),
-            *("--readings-queue-url", stack.outputs["GpuReadingsQueueUrl"]),
+            *(queues if sink is None else sink),
             *options,
         ],
         cwd=folder,

@@ -10,6 +10,7 @@ from reflexarc.emulator import agents, iam_gaps, ministack, stack, standins
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.audit import Expected
 from reflexarc.emulator.endpoint import Endpoint, LocalStackEndpoint
+from reflexarc.emulator.function_url import FunctionUrl
 from reflexarc.emulator.ministack import Ministack
 from reflexarc.emulator.processes import Processes
 from reflexarc.emulator.stack import Stack
@@ -46,6 +47,7 @@ class Lane:
     standins: StandIns
     stack: Stack
     agent_endpoint: Endpoint
+    ingest: FunctionUrl
 
     def node(
         self,
@@ -64,6 +66,17 @@ class Lane:
             endpoint=endpoint or self.agent_endpoint,
             queue_url=queue_url,
             options=options,
+        )
+
+    def https_node(self, name: str, *options: str) -> Node:
+        """Start the real agent of a new node that sends by HTTPS."""
+        return agents.start(
+            self.processes,
+            self.stack,
+            name,
+            self.processes.folder(f"node-{name}"),
+            endpoint=self.agent_endpoint,
+            sink=("--https-url", self.stack.outputs["IngestUrl"], *options),
         )
 
     def hops(self, page: Expected) -> Hops | None:
@@ -97,6 +110,8 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         )
         deployed.fill(vendors.slack_secret, vendors.pagerduty_secret)
         agent_endpoint = _agent_identity(endpoint, deployed) if plan.auth else endpoint
+        ingest = FunctionUrl(endpoint, deployed.function("ingest"), (endpoint, agent_endpoint))
+        deployed = replace(deployed, outputs={**deployed.outputs, "IngestUrl": ingest.url})
     return Lane(
         processes=processes,
         endpoint=endpoint,
@@ -104,6 +119,7 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         standins=vendors,
         stack=deployed,
         agent_endpoint=agent_endpoint,
+        ingest=ingest,
     )
 
 

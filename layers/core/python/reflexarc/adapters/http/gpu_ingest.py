@@ -128,7 +128,8 @@ class GpuIngest:
         return urlsplit(self.url).hostname or ""
 
     def _post(self, body: bytes) -> urllib3.BaseHTTPResponse:
-        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        # Not application/json: AWS makes text of what is called JSON, and spoils packed bytes.
+        headers = {"Content-Type": "application/octet-stream", "Content-Encoding": "gzip"}
         signed = self.signer.headers(self.url, body, headers)
         try:
             return self.pool.request(
