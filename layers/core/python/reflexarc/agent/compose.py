@@ -14,7 +14,7 @@ from reflexarc.agent.aggregate import Aggregator
 from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.courier import Courier, Emit
-from reflexarc.agent.fitting import fitted_rules, fitted_sensors
+from reflexarc.agent.fitting import fitted_owners, fitted_rules, fitted_sensors
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.metrics import MetricsFile
@@ -60,6 +60,7 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     source = source_of(settings)
     inbox = Inbox(maxsize=INBOX_MAX)
     addresses = Addresses()
+    owners = fitted_owners(settings, log)
     threads = [SensorThread(sensor=each, log=log) for each in _sensors(settings, addresses)]
     aggregator = Aggregator(started_at=system_clock(), seconds=time.monotonic())
     intake = Intake(
@@ -72,7 +73,7 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
         log=log,
         emit=emit,
         allow_userspace=settings.allow_userspace_kmsg,
-        attribution=Attribution(),
+        attribution=Attribution(owners=owners),
         aggregator=aggregator if threads else None,
         sensors=lambda: tuple(thread.report() for thread in threads),
     )
@@ -85,6 +86,7 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
         counters=counters,
         clock=system_clock,
         log=log,
+        owners=owners,
         addresses=addresses,
     )
     couriers = _couriers(settings, spool, counters, emit, log)

@@ -11,7 +11,9 @@ from reflexarc.adapters.nvml.library import Nvml
 from reflexarc.adapters.nvml.sensor import NvmlSensor
 from reflexarc.adapters.proc.vitals import VitalsSensor
 from reflexarc.adapters.sysfs.ports import PortSensor
-from reflexarc.agent.ports import Rules, Sensor
+from reflexarc.agent.log import AgentLog
+from reflexarc.agent.owners.service import KnownOwners
+from reflexarc.agent.ports import Owners, Rules, Sensor
 from reflexarc.agent.settings import AgentSettings
 from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.gpu_readings import Health
@@ -61,6 +63,18 @@ def fitted_sensors(settings: AgentSettings, address_of: AddressOf) -> list[Senso
         sensors.append(VitalsSensor(settings.proc_dir, settings.sys_dir, settings.spool_dir))
     sensors.append(PodResources(settings.kubelet_socket, place_of=address_of))
     return sensors
+
+
+def fitted_owners(settings: AgentSettings, log: AgentLog) -> Owners:
+    """Return what knows whose work runs where; raises Rejected on variables that are unfit."""
+    return KnownOwners(
+        proc_dir=settings.proc_dir,
+        jobs_dir=settings.jobs_dir,
+        hpc_dir=settings.hpc_job_dir,
+        job_env=settings.job_env,
+        node=settings.node,
+        log=log,
+    )
 
 
 def fitted_rules(settings: AgentSettings, state: Mapping[str, Any]) -> Rules:

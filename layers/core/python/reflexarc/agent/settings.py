@@ -51,8 +51,9 @@ class AgentSettings(SinkSettings):
         default=Path("/run/reflexarc/jobs"), description="where Slurm's prolog notes jobs"
     )
     hpc_job_dir: Path | None = Field(default=None, description="DCGM exporter's job mapping files")
-    job_env: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = (
-        Field(default=(), description="further variables of a job's processes that may be read")
+    job_env: dict[str, str] = Field(
+        default_factory=dict,
+        description="field of a job: variable of its processes that fills it; no other is read",
     )
     labels: dict[Label, Label] = Field(
         default_factory=dict, max_length=LABELS_MAX, description="rack, cluster, zone of the node"

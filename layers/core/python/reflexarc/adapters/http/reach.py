@@ -1,0 +1,47 @@
+"""Asks whether an endpoint answers at all, and what time it has. Sends nothing of ours."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from urllib3.exceptions import HTTPError
+
+from reflexarc.adapters.http.gpu_ingest import pool_for
+from reflexarc.kernel.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An answer, whatever it was: how long it took, and how far the clocks are apart."""
+
+    milliseconds: float
+    skew_s: float | None
+
+
+def reach(url: str) -> Reached:
+    """Return the endpoint's answer to a bare request; raises Unavailable when there is none."""
+    parts = urlsplit(url)
+    begun = time.monotonic()
+    pool = pool_for(url)
+    try:
+        answer = pool.request("GET", f"{parts.scheme}://{parts.netloc}/", redirect=False)
+    except HTTPError as error:
+        raise Unavailable(
+            f"no answer from {parts.netloc}: check the route, the proxy or the VPC endpoint:"
+            f" {error}"
+        ) from error
+    finally:
+        pool.clear()
+    took = (time.monotonic() - begun) * 1000
+    return Reached(round(took, 1), _skew(answer.headers.get("date")))
+
+
+def _skew(date: str | None) -> float | None:
+    if not date:
+        return None
+    try:
+        return (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
+    except (TypeError, ValueError):
+        return None
