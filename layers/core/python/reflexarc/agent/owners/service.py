@@ -61,7 +61,7 @@ class KnownOwners:
             with self._reading:
                 return self._processes.of(pid)
         except Exception as error:  # noqa: BLE001 - an owner is an extra; the fault must go out
-            self._complain("of a process", error)
+            self._complain("a process", error)
             return "", None
 
     def of_device(self, device: str, gpu_instance: int | None = None) -> Job | None:
@@ -71,7 +71,7 @@ class KnownOwners:
                 self._look()
                 return self._of_device(device, gpu_instance, self._monotonic())
         except Exception as error:  # noqa: BLE001 - as above
-            self._complain("of a device", error)
+            self._complain("a device", error)
             return None
 
     def busy(self) -> frozenset[str]:
@@ -83,7 +83,7 @@ class KnownOwners:
                 used = {device for device, pids in self._pids.items() if pids}
                 return frozenset(used | {place.partition("/")[0] for place in held})
         except Exception as error:  # noqa: BLE001 - as above
-            self._complain("of the node", error)
+            self._complain("the node", error)
             return frozenset()
 
     def learn(self, observation: Observation) -> None:
@@ -100,7 +100,7 @@ class KnownOwners:
                     self._learn_pids(observation, now)
                 self._look()
         except Exception as error:  # noqa: BLE001 - as above
-            self._complain("of what a sensor saw", error)
+            self._complain("what a sensor saw", error)
 
     def place_of(self, name: str) -> str | None:
         """Return the device, or device/instance, that an index, UUID or address means now."""
@@ -176,5 +176,5 @@ class KnownOwners:
     def _complain(self, whose: str, error: Exception) -> None:
         if self._log is not None:
             self._log.warning(
-                f"the owner {whose} is not known", why=f"{type(error).__name__}: {error}"
+                "an owner is not known", whose=whose, why=f"{type(error).__name__}: {error}"
             )
