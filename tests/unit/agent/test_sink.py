@@ -22,6 +22,13 @@ HTTPS = {"https_url": "https://abc123.lambda-url.eu-west-1.on.aws/"}
 TOKEN = {"https_auth": "token", "token_file": "/etc/reflexarc/token"}
 
 
+@pytest.fixture(autouse=True)
+def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+
+
 def combined(given: dict[str, Any]) -> AgentSettings:
     return AgentSettings.combine(None, given, hostname="node-7")
 
@@ -82,6 +89,12 @@ def test_a_region_can_be_named_where_the_url_does_not() -> None:
     queue = queue_of({"https_url": "https://ingest.example.com/", "region": "eu-north-1"})
 
     assert queue.signer.region == "eu-north-1"
+
+
+def test_the_nodes_own_region_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+
+    assert queue_of({"https_url": "https://ingest.example.com/"}).signer.region == "eu-south-1"
 
 
 def test_a_second_sink_stands_behind_the_first_in_each_lane() -> None:

@@ -86,12 +86,16 @@ def _by_https(sink: SinkSettings) -> Queue:
         pool_for,
         region_of,
     )
-    from reflexarc.adapters.http.signers import SigV4Signer, TokenFile  # noqa: PLC0415
+    from reflexarc.adapters.http.signers import (  # noqa: PLC0415
+        SigV4Signer,
+        TokenFile,
+        default_region,
+    )
 
     url = address_of(sink.https_url)
     if sink.token_file is not None:
         return GpuIngest(url=url, signer=TokenFile(sink.token_file), pool=pool_for(url))
-    region = sink.region or region_of(url)
+    region = sink.region or region_of(url) or default_region()
     if region is None:
-        raise Rejected(f"no AWS region: {url} does not name one; set --region")
+        raise Rejected(f"no AWS region: {url} does not name one; set --region or AWS_DEFAULT_REGION")
     return GpuIngest(url=url, signer=SigV4Signer(region=region), pool=pool_for(url))

@@ -18,6 +18,12 @@ from reflexarc.kernel.errors import Unavailable
 _READ_MAX = 4_096
 
 
+def default_region() -> str | None:
+    """Return the region that AWS tools on this node use, if one is set."""
+    region: str | None = botocore.session.get_session().get_config_variable("region")
+    return region
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigV4Signer:
     """Signs with the standard credential chain, whose credentials may change at any time."""
