@@ -79,6 +79,14 @@ def test_slurm_jobs_come_from_the_label(exporter: Exporter, sensor: DcgmSensor) 
     assert (jobs["0000:1b:00"].id, jobs["0000:1b:00"].scheduler) == ("48213", "slurm")
 
 
+def test_a_page_with_jobs_shows_their_gpus_too(exporter: Exporter, sensor: DcgmSensor) -> None:
+    exporter.body = b'DCGM_FI_DEV_XID_ERRORS{pci_bus_id="00000000:1B:00.0",hpc_job="7"} 0\n'
+
+    seen = sensor.read()
+
+    assert [each.device for each in seen.gpus] == list(seen.jobs) == ["0000:1b:00"]
+
+
 def test_pods_come_from_the_labels(exporter: Exporter, sensor: DcgmSensor) -> None:
     exporter.shows("kubernetes.txt")
 
@@ -353,6 +361,16 @@ def test_a_page_of_ten_megabytes_is_not_read_to_its_end(
 
     with pytest.raises(Unavailable, match="more than 8 MiB"):
         sensor.read()
+
+
+def test_a_host_that_never_answers_is_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/metrics"
+        scraper = Scraper(url, total_s=0.2)
+
+        with pytest.raises(Unavailable, match=r"does not answer .*curl -m 5"):
+            scraper.page()
+        scraper.close()
 
 
 @pytest.mark.parametrize("drip_s", [0.02, 5.0])

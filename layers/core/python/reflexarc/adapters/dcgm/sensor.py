@@ -57,7 +57,7 @@ class DcgmSensor:
         xids = self._witness.look(page, self._device, self._clock(), self._monotonic())
         self._remarks = self._compose(page)
         return Observation(
-            gpus=fields.samples_of((device, row) for device, row in placed if _reading(row)),
+            gpus=fields.samples_of(placed),
             jobs=fields.jobs_of(placed),
             xids=xids,
         )
@@ -91,7 +91,3 @@ class DcgmSensor:
             " counters": self._witness.unplaced,
         }
         return tuple(words for words, true in facts.items() if true)
-
-
-def _reading(row: Row) -> bool:
-    return row.name in fields.WANTED
