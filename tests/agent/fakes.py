@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from reflexarc.adapters.kmsg.device import Overwritten
+from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.courier import Courier
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.lines import Chunk, Line
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.packing import Packed
+from reflexarc.agent.ports import Owners, Witnesses
 from reflexarc.agent.spool import MEBIBYTE, LaneName, Spool
 from reflexarc.events.envelope import Source
 from reflexarc.kernel.errors import ReflexError
@@ -124,6 +126,8 @@ class Bench:
     max_bytes: int = 8 * MEBIBYTE
     memory_max: int = MEBIBYTE
     allow_userspace: bool = False
+    owners: Owners | None = None
+    witness: Witnesses | None = None
     queues: dict[LaneName, FakeQueue] = field(
         default_factory=lambda: {"faults": FakeQueue(), "readings": FakeQueue()}
     )
@@ -150,6 +154,8 @@ class Bench:
             log=self.log,
             emit=self.events.emit,
             allow_userspace=self.allow_userspace,
+            attribution=Attribution(owners=self.owners),
+            witness=self.witness,
         )
         self.intake.restore()
         self.faults = self.courier("faults")

@@ -149,7 +149,7 @@ def test_node_where_nothing_can_be_read_is_of_no_use(sqs: SqsStandIn, tmp_path: 
     items = Checked(done.exit_code, done.stdout).items
 
     assert done.exit_code == 2
-    assert items["sources"]["says"] == "neither a log nor a GPU can be read here"
+    assert items["anything"]["says"] == "neither a log nor a GPU can be read here"
 
 
 def test_settings_that_are_wrong_are_named(tmp_path: Path) -> None:

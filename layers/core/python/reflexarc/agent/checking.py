@@ -155,7 +155,7 @@ def usable(settings: AgentSettings, items: Sequence[Item], seen: Seen) -> Item |
         return None
     return Item(
         part="see",
-        name="sources",
+        name="anything",
         status="bad",
         says="neither a log nor a GPU can be read here",
         advice=_AS_ROOT,
