@@ -38,10 +38,10 @@ class Node:
         self.hpc = root / "hpc"
         self.jobs.mkdir()
         self.hpc.mkdir()
-        (root / "passwd").write_text("ada:x:1000:1000::/:/bin/sh\n")
+        (root / "etc").mkdir()
+        (root / "etc" / "passwd").write_text("ada:x:1000:1000::/:/bin/sh\n")
         self.owners = KnownOwners(
             proc_dir=self.proc.root,
-            passwd=root / "passwd",
             jobs_dir=self.jobs,
             hpc_dir=self.hpc,
             log=AgentLog(write=self.said.append),

@@ -11,7 +11,7 @@ from reflexarc.agent.owners.hpc_files import HpcFiles
 from reflexarc.agent.owners.places import Places
 from reflexarc.agent.owners.process import PROC, Processes
 from reflexarc.agent.owners.slurm_jobs import JOBS_DIR, SlurmJobs
-from reflexarc.agent.owners.users import PASSWD, Users
+from reflexarc.agent.owners.users import Users
 from reflexarc.events.gpu_faults import Job
 from reflexarc.gpu.watch.model import Observation
 
@@ -31,7 +31,7 @@ class KnownOwners:
         self,
         *,
         proc_dir: Path = PROC,
-        passwd: Path = PASSWD,
+        passwd: Path | None = None,
         jobs_dir: Path = JOBS_DIR,
         hpc_dir: Path | None = None,
         job_env: Mapping[str, str] | None = None,
@@ -39,8 +39,10 @@ class KnownOwners:
         log: AgentLog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        # The users of the host whose processes these are: /host/etc/passwd beside /host/proc.
+        users = Users(passwd or proc_dir.parent / "etc" / "passwd")
         self._processes = Processes(
-            proc_dir, users=Users(passwd), job_env=job_env, node=node, monotonic=monotonic
+            proc_dir, users=users, job_env=job_env, node=node, monotonic=monotonic
         )
         self._slurm = SlurmJobs(jobs_dir, monotonic=monotonic)
         self._hpc = HpcFiles(hpc_dir, monotonic=monotonic)
