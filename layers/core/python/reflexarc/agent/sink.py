@@ -97,5 +97,7 @@ def _by_https(sink: SinkSettings) -> Queue:
         return GpuIngest(url=url, signer=TokenFile(sink.token_file), pool=pool_for(url))
     region = sink.region or region_of(url) or default_region()
     if region is None:
-        raise Rejected(f"no AWS region: {url} does not name one; set --region or AWS_DEFAULT_REGION")
+        raise Rejected(
+            f"no AWS region: {url} does not name one; set --region or AWS_DEFAULT_REGION"
+        )
     return GpuIngest(url=url, signer=SigV4Signer(region=region), pool=pool_for(url))
