@@ -127,6 +127,7 @@ FUNCTIONS = (
         memory_mb=1024,
         environment={
             "INCIDENTS_TABLE": Table.RECORD,
+            "FLEET_TABLE": Fleet.HEARD,
             "REJECTED_QUEUE_URL": SendTo(GPU_FAULTS, dead_letter=True),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
             "INGEST_ROLE_ID": RoleId("ingest"),

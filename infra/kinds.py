@@ -95,7 +95,9 @@ class Fleet(Enum):
     """Environment value: the fleet table's name, and what the function may do with it."""
 
     # The last state of each node, its hours, and which nodes of a rack are hot.
-    KEEP = ("Query", "UpdateItem")
+    KEEP = ("GetItem", "Query", "UpdateItem")
+    # When a node's own sender was last heard.
+    HEARD = ("GetItem",)
 
 
 @dataclass(frozen=True)

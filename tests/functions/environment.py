@@ -17,6 +17,7 @@ _WAKING = {
 GPU_ALERT = {
     **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "gpu_alert",
+    "FLEET_TABLE": "fleet",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-gpu-faults-dlq",
     "SLACK_CHANNEL": "C0GPUALERTS",
 }

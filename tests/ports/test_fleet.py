@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reflexarc.adapters.dynamodb import fleet_rows
+from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows
 from reflexarc.adapters.dynamodb.fleet import TRIES, DynamoFleet
 from reflexarc.adapters.memory.fleet import MemoryFleet
 from reflexarc.gpu.fleet_ports import Fleet, Kept
@@ -17,6 +17,7 @@ from tests.ports.conftest import Table
 from tests.support.readings import NOW, at, hour, state
 
 DAYS = timedelta(days=90)
+SENDER = "role:i-1"
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -35,7 +36,14 @@ def dynamo(table: Table) -> DynamoFleet:
 
 def keep(fleet: Fleet, seq: int, *more: int, boot: str = "a", after: float = 0) -> Kept:
     kept = state(seq=seq, boot=boot, queued_at=at(after))
-    return fleet.keep(kept, frozenset({seq, *more}), NOW)
+    return fleet.keep(kept, frozenset({seq, *more}), SENDER, NOW)
+
+
+def follow(
+    fleet: Fleet, seq: int, *more: int, boot: str = "a", sender: str = SENDER, days: int = 0
+) -> Kept | None:
+    kept = state(seq=seq, boot=boot, queued_at=at(60))
+    return fleet.follow(kept, frozenset({seq, *more}), sender, NOW + timedelta(days=days))
 
 
 def heat(node: str = "node-7", gpus: int = 2, after: int = 0) -> Heat:
@@ -44,7 +52,7 @@ def heat(node: str = "node-7", gpus: int = 2, after: int = 0) -> Heat:
 
 
 def row(table: Table, node: str = "node-7") -> dict[str, Any]:
-    found = table.client.get_item(TableName=table.name, Key=fleet_rows.state_key(node))
+    found = table.client.get_item(TableName=table.name, Key=fleet_heard.state_key(node))
     return dict(found["Item"])
 
 
@@ -53,6 +61,30 @@ def test_states_are_kept_in_their_order(fleet: Fleet) -> None:
     assert keep(fleet, 2) == Kept(newest=True)
     assert keep(fleet, 1) == Kept(newest=False)
     assert keep(fleet, 2) == Kept(newest=True)  # the same again: what it owes may be owed still
+
+
+def test_what_plainly_follows_is_kept_at_once(fleet: Fleet) -> None:
+    keep(fleet, 1)
+    fleet.tell(heat())
+
+    assert follow(fleet, 2) == Kept(newest=True, told=heat().told)
+    assert follow(fleet, 5, 4, 3) == Kept(newest=True, told=heat().told)
+    assert keep(fleet, 7) == Kept(newest=True, lost=1, told=heat().told)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"boot": "b"}, {"sender": "role:i-2"}, {"days": 1}, {"seq": 3}, {"seq": 1}, {"more": (4,)}],
+)
+def test_whatever_else_comes_is_not_kept_unasked(fleet: Fleet, changed: dict[str, Any]) -> None:
+    assert follow(fleet, 2) is None
+    keep(fleet, 1)
+    how = dict(changed)
+    seq, more = how.pop("seq", 2), how.pop("more", ())
+
+    assert follow(fleet, seq, *more, **how) is None
+
+    assert follow(fleet, 2) is not None
 
 
 def test_what_is_missing_is_lost_until_it_comes(fleet: Fleet) -> None:
@@ -138,7 +170,7 @@ def test_a_state_is_read_as_it_was_written_and_costs_an_idle_node_one_unit(
     dynamo: DynamoFleet, table: Table
 ) -> None:
     kept = state("gpu-node-0123.cluster.example.com", queued_at=at(0.5))
-    dynamo.keep(kept, frozenset({kept.seq}), NOW)
+    dynamo.keep(kept, frozenset({kept.seq}), SENDER, NOW)
 
     item = row(table, kept.node)
     size = sum(len(name) + _size(value) for name, value in item.items())
@@ -168,14 +200,17 @@ def test_a_state_that_cannot_be_read_says_so(
 def test_a_refusal_is_told_as_unavailable(dynamo: DynamoFleet, table: Table) -> None:
     table.faults.refuse("ProvisionedThroughputExceededException", times=3)
 
-    with pytest.raises(Unavailable, match="writing node-7"):
+    with pytest.raises(Unavailable, match="refused while"):
         keep(dynamo, 1)
 
 
 def test_a_row_that_changes_all_the_time_is_given_back(dynamo: DynamoFleet, table: Table) -> None:
     keep(dynamo, 1)
     item = row(table)
-    table.faults.refuse("ConditionalCheckFailedException", times=TRIES + 1, Item=item)
+    table.faults.before = [lambda: None]
+    table.faults.before.append(
+        lambda: table.faults.refuse("ConditionalCheckFailedException", times=TRIES, Item=item)
+    )
 
     with pytest.raises(Unavailable, match="changed 5 times"):
         keep(dynamo, 3)
@@ -186,7 +221,7 @@ def test_steady_readings_cost_one_call_each(dynamo: DynamoFleet, table: Table) -
     table.faults.calls.clear()
 
     for seq in range(2, 6):
-        keep(dynamo, seq)
+        follow(dynamo, seq)
 
     assert table.faults.calls == ["UpdateItem"] * 4
 

@@ -1,13 +1,18 @@
 """gpu.ports.Senders: what memory and DynamoDB both promise, and what the cache saves."""
 
+from datetime import timedelta
+
 import pytest
 
+from reflexarc.adapters.dynamodb.fleet import DynamoFleet
+from reflexarc.adapters.dynamodb.fleet_heard import Heard
 from reflexarc.adapters.dynamodb.senders import CACHED_NODES, TRIES, DynamoSenders
 from reflexarc.adapters.memory.senders import MemorySenders
 from reflexarc.gpu.ports import Senders
 from reflexarc.kernel.errors import Unavailable
 from tests.ports.conftest import Table
 from tests.support.incidents import NOW, at
+from tests.support.readings import state
 
 OLD, NEW = "AROAFLEET:i-0aaa", "AROAFLEET:i-0bbb"
 STRANGER = "AROAOTHER:i-0ccc"
@@ -139,3 +144,20 @@ def test_holder_is_who_spoke_first_and_nobody_at_first(senders: Senders) -> None
     senders.speaks_for("node-7", OLD, NOW)
 
     assert senders.holder("node-7") == OLD
+
+
+def test_readings_keep_a_node_its_senders_and_nobody_elses(table: Table) -> None:
+    heard = Heard(table.client, table.name)
+    senders = DynamoSenders(table.client, table.name, heard)
+    fleet = DynamoFleet(table.client, table.name, timedelta(days=90))
+    senders.speaks_for("node-7", OLD, NOW)
+    later = NOW + timedelta(hours=5)
+    reading = state("node-7", queued_at=later - timedelta(minutes=9))
+
+    fleet.keep(reading, frozenset({reading.seq}), OLD, later)
+    assert heard.last("node-7", OLD) == reading.queued_at
+    assert not senders.speaks_for("node-7", NEW, later)
+
+    assert heard.last("node-7", NEW) is None
+    assert heard.last("node-8", OLD) is None
+    assert senders.speaks_for("node-7", NEW, later + timedelta(minutes=2))

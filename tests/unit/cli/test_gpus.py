@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner, Result
 
-from reflexarc.adapters.dynamodb import fleet_rows
+from reflexarc.adapters.dynamodb import fleet_heard
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.fleet import DynamoFleet
 from reflexarc.adapters.dynamodb.fleet_list import FleetList
@@ -47,7 +47,7 @@ def fleet() -> DynamoFleet:
 
 def keep(fleet: DynamoFleet, node: str, seconds: float = 0, **more: object) -> None:
     kept = state(node, queued_at=at(seconds), **more)
-    fleet.keep(kept, frozenset({kept.seq}), NOW)
+    fleet.keep(kept, frozenset({kept.seq}), "role:i-1", NOW)
 
 
 def run(*words: str) -> Result:
@@ -144,7 +144,7 @@ def test_a_state_that_cannot_be_read_hides_no_other(fleet: DynamoFleet) -> None:
     keep(fleet, "node-2")
     dynamodb().update_item(
         TableName=FLEET,
-        Key=fleet_rows.state_key("node-2"),
+        Key=fleet_heard.state_key("node-2"),
         UpdateExpression="SET d = :d",
         ExpressionAttributeValues={":d": {"B": b"9"}},
     )

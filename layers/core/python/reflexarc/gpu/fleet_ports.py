@@ -34,11 +34,17 @@ class Rack:
 class Fleet(Protocol):
     """Keeps what the fleet was last like; raises Unavailable when it cannot."""
 
-    def keep(self, state: NodeState, seqs: frozenset[int], now: datetime) -> Kept:
-        """Keep a node's newest state unless a newer one is there.
+    def follow(
+        self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime
+    ) -> Kept | None:
+        """Keep a state that follows the one that this sender left before, on the same day.
 
+        None, and nothing kept, for every other: then somebody must ask who speaks for the node.
         `seqs` are the numbers of all messages of that boot at hand, the state's own included.
         """
+
+    def keep(self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime) -> Kept:
+        """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
 
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:
         """Keep hours that are over; the same hour again replaces itself."""

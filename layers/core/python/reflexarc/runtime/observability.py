@@ -48,7 +48,8 @@ def report(outcomes: Iterable[Outcome], *, done: str, rejected: str) -> None:
             logger().warning(
                 f"message {outcome.status}", message_id=outcome.message_id, reason=outcome.reason
             )
-    count(done, tally["done"])
-    count(rejected, tally["rejected"])
-    count("Retried", tally["retry"])
+    for name, number in ((done, "done"), (rejected, "rejected"), ("Retried", "retry")):
+        # A metric is billed once it was written; alarms take what is missing for zero.
+        if tally[number]:
+            count(name, tally[number])
     flush()

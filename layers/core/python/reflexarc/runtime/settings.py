@@ -56,6 +56,8 @@ class RelayedSettings(Settings):
 class GpuAlertSettings(RelayedSettings, RecordingSettings):
     """Settings of functions/gpu_alert."""
 
+    fleet_table: str
+
 
 class IncidentSettings(RecordingSettings):
     """Settings of functions/incident."""

@@ -43,23 +43,22 @@ def relay() -> str:
     return RelayedSettings.load().ingest_role_id
 
 
-# A reading comes every minute, and a binding that is asked for each minute would cost more than
-# the reading. Well below the ten minutes of silence after which a node may be taken over
-# (gpu/kinship.py), so that a node that only sends readings is still seen to be alive.
-READINGS_TRUSTED_FOR = timedelta(minutes=6)
-
-
 @cache
 def fault_service() -> FaultService:
     """Build what gpu_alert calls."""
-    from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415 - module docstring
+    from reflexarc.adapters.dynamodb.fleet_heard import Heard  # noqa: PLC0415 - module docstring
+    from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415
 
     settings = GpuAlertSettings.load()
     configuration = _configuration(settings.incidents_table)
     return FaultService(
         incidents=_incidents(settings, configuration),
         dead_letters=_dead_letters(settings.rejected_queue_url),
-        senders=DynamoSenders(clients.dynamodb(), settings.incidents_table),
+        senders=DynamoSenders(
+            clients.dynamodb(),
+            settings.incidents_table,
+            Heard(clients.dynamodb(), settings.fleet_table),
+        ),
         policy=lambda: configuration.current().gpu,
         clock=system_clock,
     )
@@ -82,6 +81,7 @@ def signal_intake() -> "SignalIntake":
 def reading_service() -> "ReadingService":
     """Build what gpu_reading calls."""
     from reflexarc.adapters.dynamodb.fleet import DynamoFleet  # noqa: PLC0415 - module docstring
+    from reflexarc.adapters.dynamodb.fleet_heard import Heard  # noqa: PLC0415
     from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415
     from reflexarc.adapters.sqs.signals import SqsSignals  # noqa: PLC0415
     from reflexarc.gpu.fleet_service import ReadingService  # noqa: PLC0415
@@ -95,7 +95,9 @@ def reading_service() -> "ReadingService":
         ),
         signals=SqsSignals(clients.sqs(), settings.signals_queue_url),
         dead_letters=_dead_letters(settings.rejected_queue_url),
-        senders=DynamoSenders(dynamodb, settings.incidents_table, trusted_for=READINGS_TRUSTED_FOR),
+        senders=DynamoSenders(
+            dynamodb, settings.incidents_table, Heard(dynamodb, settings.fleet_table)
+        ),
         policy=lambda: configuration.current().gpu,
         clock=system_clock,
         lost=lambda number: count("ReadingsLost", number),

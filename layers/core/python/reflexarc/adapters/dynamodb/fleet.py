@@ -1,8 +1,8 @@
 """Fills gpu.fleet_ports.Fleet with the fleet table: one write a node and minute while all is well.
 
-A message that follows the one before it is written in one conditional update. Anything else (a gap,
-another boot, a late or repeated message) fails that condition, whose answer brings the row, and is
-decided by `gpu.fleet_tally.merge`.
+A message that follows the one that its sender left before is written in one conditional update.
+Anything else (a gap, another boot or sender, a late or repeated message) fails that condition and
+is decided by `gpu.fleet_tally.merge` on the row as it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from reflexarc.adapters.dynamodb import fleet_rows, rows
+from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows, rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
 from reflexarc.gpu.fleet_ports import Kept, Rack
 from reflexarc.gpu.fleet_rack import Heat
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRIES = 5
-_STATE = "SET d = :d, boot = :boot, seq = :seq, #at = :at, #ttl = :ttl"
+_FOLLOWS = "SET d = :d, seq = :seq, #at = :at, #ttl = :ttl"
+_STATE = f"{_FOLLOWS}, boot = :boot, snd = :snd, asked = :asked"
 _NAMES = {"#at": "at", "#ttl": "ttl"}
 
 
@@ -36,22 +37,28 @@ class DynamoFleet:
     table: str
     hours_kept: timedelta
 
-    def keep(self, state: NodeState, seqs: frozenset[int], now: datetime) -> Kept:
-        """Keep a node's newest state unless a newer one is there."""
-        values = self._values(state, now)
+    def follow(
+        self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime
+    ) -> Kept | None:
+        """Keep a state that follows the one that this sender left before, on the same day."""
         first = min(seqs)
         if max(seqs) - first >= len(seqs):
-            return self._decide(state, seqs, values, self._read(state.node))
+            return None
         try:
             old = self._update(
-                fleet_rows.state_key(state.node),
-                _STATE,
-                values | {":before": rows.number(first - 1)},
-                "boot = :boot AND seq = :before",
+                fleet_heard.state_key(state.node),
+                _FOLLOWS,
+                self._values(state, sender, now) | {":before": rows.number(first - 1)},
+                "boot = :boot AND seq = :before AND snd = :snd AND asked = :asked",
             )
-        except ConditionFailed as error:
-            return self._decide(state, seqs, values, error.row)
+        except ConditionFailed:
+            return None
         return Kept(newest=True, told=fleet_rows.told_of(old))
+
+    def keep(self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime) -> Kept:
+        """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
+        values = self._values(state, sender, now)
+        return self._decide(state, seqs, values, self._read(state.node))
 
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:
         """Keep hours that are over; the same hour again replaces itself."""
@@ -95,7 +102,7 @@ class DynamoFleet:
         """Remember that a node's rack was told of its heat."""
         try:
             self._update(
-                fleet_rows.state_key(heat.node),
+                fleet_heard.state_key(heat.node),
                 "SET told = :told",
                 {":told": rows.text(heat.told)},
                 "attribute_exists(pk)",
@@ -161,10 +168,13 @@ class DynamoFleet:
                 ":was_seq": row["seq"],
                 ":was_lost": row["lost"],
             }
-        self._update(fleet_rows.state_key(state.node), expression, written, condition, names)
+        self._update(fleet_heard.state_key(state.node), expression, written, condition, names)
 
-    def _values(self, state: NodeState, now: datetime) -> rows.Key:
+    def _values(self, state: NodeState, sender: str, now: datetime) -> rows.Key:
         return {
+            ":snd": rows.text(sender),
+            # A binding is asked for once a day at least, and so renewed before it expires.
+            ":asked": rows.text(f"{now:%Y-%m-%d}"),
             ":d": {"B": fleet_rows.pack(state)},
             ":boot": rows.text(state.boot_id),
             ":seq": rows.number(state.seq),
@@ -202,7 +212,7 @@ class DynamoFleet:
             ).get("Attributes", {})
 
     def _read(self, node: str) -> Mapping[str, Any]:
-        found = self._query("pk = :pk AND sk = :sk", fleet_rows.state_key(node))
+        found = self._query("pk = :pk AND sk = :sk", fleet_heard.state_key(node))
         return found[0] if found else {}
 
     def _rack(self, rack: str) -> list[Mapping[str, Any]]:

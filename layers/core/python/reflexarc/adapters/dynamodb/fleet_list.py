@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from reflexarc.adapters.dynamodb import fleet_rows, rows
+from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows, rows
 from reflexarc.adapters.dynamodb.errors import store_errors
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.errors import Unavailable
@@ -42,11 +42,13 @@ class FleetList:
 
     def nodes(self, day: date, node: str | None = None) -> Listing:
         """Return the nodes by name, or the one that is named, with their hours of a day."""
-        shards = range(fleet_rows.SHARDS) if node is None else [rows.shard(node, fleet_rows.SHARDS)]
+        shards = (
+            range(fleet_heard.SHARDS) if node is None else [rows.shard(node, fleet_heard.SHARDS)]
+        )
         hours = self._hours(day, shards)
         found: list[KnownNode] = []
         unreadable: list[str] = []
-        for row in (row for shard in shards for row in self._query(fleet_rows.shard_key(shard))):
+        for row in (row for shard in shards for row in self._query(fleet_heard.shard_key(shard))):
             if node is not None and row["sk"]["S"] != node:
                 continue
             try:

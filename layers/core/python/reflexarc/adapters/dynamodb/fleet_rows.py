@@ -3,6 +3,7 @@
 | pk                   | sk                      | holds                                           |
 |----------------------|-------------------------|-------------------------------------------------|
 | `FLEET#<shard>`      | `<node>`                | d (state), boot, seq, at, lost, gaps, told, ttl |
+|                      |                         | snd and asked: whose, and the day it was asked  |
 | `DAY#<date>#<shard>` | `<node>#<hour>#<since>` | g.<device>: one closed hour each; ttl           |
 | `RACK#<rack>`        | `NODE#<node>`           | gpus, critical, since, at, ttl                  |
 | `RACK#<rack>`        | `FIRED`                 | fired, at, ttl                                  |
@@ -20,13 +21,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from reflexarc.adapters.dynamodb import rows
+from reflexarc.adapters.dynamodb.fleet_heard import SHARDS
 from reflexarc.gpu.fleet_rack import Heat
 from reflexarc.gpu.fleet_tally import Tally
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.clock import from_epoch_ms
 from reflexarc.kernel.errors import Unavailable
 
-SHARDS = 16
 # A node that is gone for a week is no part of the fleet any more.
 STATE_KEPT = timedelta(days=7)
 HEAT_KEPT = timedelta(days=1)
@@ -72,16 +73,6 @@ def unpack(row: Mapping[str, Any]) -> NodeState:
         return NodeState.model_validate(document)
     except (KeyError, ValueError, zlib.error, ValidationError) as error:
         raise Unavailable(f"the state of {row.get('sk')} is unreadable: {error}") from error
-
-
-def state_key(node: str) -> rows.Key:
-    """Return the key of a node's state."""
-    return rows.key(shard_key(rows.shard(node, SHARDS)), node)
-
-
-def shard_key(shard: int) -> str:
-    """Return the partition of one shard of the fleet."""
-    return f"FLEET#{shard}"
 
 
 def tally_of(row: Mapping[str, Any]) -> Tally:

@@ -3,7 +3,8 @@
 A node is bound to the SQS SenderId that first spoke for it. A replaced instance speaks under the
 same role with another session, so a sender of the same role takes over once the old one has been
 silent for ten minutes; one of another role (a fleet that changed its role) after a day. Until
-then it is refused: the name of a live node cannot be taken by its neighbour.
+then it is refused: the name of a live node cannot be taken by its neighbour. Readings count as
+speaking; they leave their trace in the fleet table, which only a contested node is asked for.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reflexarc.adapters.dynamodb import rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
+from reflexarc.adapters.dynamodb.fleet_heard import Heard
 from reflexarc.gpu.kinship import patience
 from reflexarc.kernel.clock import from_epoch_ms
 from reflexarc.kernel.errors import Unavailable
@@ -37,13 +39,13 @@ class DynamoSenders:
 
     client: "DynamoDBClient"
     table: str
-    trusted_for: timedelta = TRUSTED_FOR
+    heard: Heard | None = None
     _trusted: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def speaks_for(self, node: str, sender: str, now: datetime) -> bool:
         """Bind the node to the sender on first use; False when another live sender holds it."""
         cached = self._trusted.get(node)
-        if cached is not None and cached[0] == sender and now - cached[1] < self.trusted_for:
+        if cached is not None and cached[0] == sender and now - cached[1] < TRUSTED_FOR:
             return True
         if not self._bound(node, sender, now):
             self._trusted.pop(node, None)
@@ -65,11 +67,19 @@ class DynamoSenders:
                 silent = now - binding.seen_at
                 if binding.sender == sender and silent < SEEN_EVERY:
                     return True
-                if binding.sender != sender and silent < patience(binding.sender, sender):
+                if binding.sender != sender and self._is_live(node, sender, binding, now):
                     return False
             if self._bind(node, sender, binding, now):
                 return True
         raise Unavailable(f"the binding of node {node} changed {TRIES} times meanwhile")
+
+    def _is_live(self, node: str, sender: str, binding: _Binding, now: datetime) -> bool:
+        """Return whether the holder spoke too lately for another sender to take the node over."""
+        wait = patience(binding.sender, sender)
+        if now - binding.seen_at < wait:
+            return True
+        last = self.heard.last(node, binding.sender) if self.heard else None
+        return last is not None and now - last < wait
 
     def _read(self, node: str) -> _Binding | None:
         with store_errors(f"reading who speaks for {node}"):

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.fleet_ports import Kept, Rack
@@ -23,10 +23,23 @@ class MemoryFleet:
     racks: dict[str, dict[str, Heat]] = field(default_factory=dict)
     fired: dict[str, tuple[int, bool]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
+    heard: dict[str, tuple[str, date]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def keep(self, state: NodeState, seqs: frozenset[int], now: datetime) -> Kept:  # noqa: ARG002 - the port's
-        """Keep a node's newest state unless a newer one is there."""
+    def follow(
+        self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime
+    ) -> Kept | None:
+        """Keep a state that follows the one that this sender left before, on the same day."""
+        known = self.tallies.get(state.node)
+        if known is None or self.heard.get(state.node) != (sender, now.date()):
+            return None
+        after = (known.boot_id, known.seq + 1, known.seq + len(seqs))
+        if (state.boot_id, min(seqs), max(seqs)) != after:
+            return None
+        return self.keep(state, seqs, sender, now)
+
+    def keep(self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime) -> Kept:
+        """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
         with self.lock:
             node, known = state.node, self.tallies.get(state.node)
             told = self.told.get(node, "")
@@ -40,6 +53,7 @@ class MemoryFleet:
             self.tallies[node] = merged.tally
             if merged.fresh:
                 self.states[node] = state
+                self.heard[node] = sender, now.date()
             return Kept(
                 newest=merged.fresh, lost=merged.lost, recovered=merged.recovered, told=told
             )
