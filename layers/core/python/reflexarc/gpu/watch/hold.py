@@ -1,0 +1,162 @@
+"""Conditions that must last before they count, and must be gone for a while before they end. Pure.
+
+What is not known neither raises nor clears: a gap in what was read starts the reckoning anew.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reflexarc.events.severity import Severity
+
+# Looks come once a second; one or two may be late or fail without breaking what lasts.
+GAP_SECONDS = 3.0
+Turn = Literal["raised", "cleared"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule's name and manner: how long its condition lasts before it is raised and cleared."""
+
+    name: str
+    severity: Severity
+    raise_s: float
+    clear_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one look says of one rule. `holds` and `well` are None where it is not known.
+
+    Between a condition and its clear condition lies a band in which neither is true.
+    """
+
+    rule: Rule
+    holds: bool | None
+    well: bool | None
+    says: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Hold:
+    """One rule of one device over time."""
+
+    active: bool = False
+    _holds_since: float | None = None
+    _well_since: float | None = None
+    _last: float = 0.0
+
+    def step(self, reading: Reading, seconds: float) -> Turn | None:
+        """Take one look in; return what it turned, if anything."""
+        known = reading.well if self.active else reading.holds
+        if known is None:
+            return None
+        if not 0 <= seconds - self._last <= GAP_SECONDS:
+            self._holds_since = self._well_since = None
+        self._last = seconds
+        return (
+            self._end(known, reading, seconds)
+            if self.active
+            else self._begin(known, reading, seconds)
+        )
+
+    def _begin(self, holds: bool, reading: Reading, seconds: float) -> Turn | None:  # noqa: FBT001
+        if not holds:
+            self._holds_since = None
+            return None
+        if self._holds_since is None:
+            self._holds_since = seconds
+        if seconds - self._holds_since < reading.rule.raise_s:
+            return None
+        self.active, self._well_since = True, None
+        return "raised"
+
+    def _end(self, well: bool, reading: Reading, seconds: float) -> Turn | None:  # noqa: FBT001
+        if not well:
+            self._well_since = None
+            return None
+        if self._well_since is None:
+            self._well_since = seconds
+        if seconds - self._well_since < reading.rule.clear_s:
+            return None
+        self.active, self._holds_since = False, None
+        return "cleared"
+
+
+class Growth:
+    """How much a counter grew within a window; a driver that reloads starts it at zero again."""
+
+    def __init__(self, window_s: float, every_s: float) -> None:
+        self._window = window_s
+        self._every = every_s
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, count: int, seconds: float) -> None:
+        """Take in a look at the counter."""
+        seen = self._seen
+        if seen and (count < seen[-1][1] or seconds < seen[-1][0]):
+            seen.clear()
+        while len(seen) > 1 and seconds - seen[1][0] >= self._window:
+            seen.popleft()
+        if len(seen) > 1 and seconds - seen[-2][0] < self._every:
+            seen[-1] = seconds, count
+        else:
+            seen.append((seconds, count))
+
+    @property
+    def grown(self) -> int | None:
+        """Return by how much it grew; None before a second look."""
+        if len(self._seen) < 2:  # noqa: PLR2004 - growth is between two looks
+            return None
+        return self._seen[-1][1] - self._seen[0][1]
+
+    def per_minute(self) -> float | None:
+        """Return the growth a minute over at least half of the window; None before."""
+        if len(self._seen) < 2:  # noqa: PLR2004 - growth is between two looks
+            return None
+        span = self._seen[-1][0] - self._seen[0][0]
+        if span < self._window / 2:
+            return None
+        return (self._seen[-1][1] - self._seen[0][1]) * 60 / span
+
+
+class Slope:
+    """How fast a value changes: the least-squares line through its newest looks."""
+
+    def __init__(self, window_s: float = 20.0, least: int = 12) -> None:
+        self._window = window_s
+        self._least = least
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def add(self, value: float, seconds: float) -> None:
+        """Take in a look; a gap starts anew."""
+        seen = self._seen
+        if seen and not 0 < seconds - seen[-1][0] <= GAP_SECONDS:
+            seen.clear()
+        seen.append((seconds, value))
+        while seconds - seen[0][0] > self._window:
+            seen.popleft()
+
+    def per_second(self) -> float | None:
+        """Return the slope; None while there are too few looks, 0 where it is a step, not a slope.
+
+        What rises all the time rises in both halves of the window; a step is in one of them.
+        """
+        looks = list(self._seen)
+        if len(looks) < self._least:
+            return None
+        whole = _slope(looks)
+        middle = len(looks) // 2
+        halves = (_slope(looks[:middle]), _slope(looks[middle:]))
+        return whole if all(half * whole >= whole * whole / 4 for half in halves) else 0.0
+
+
+def _slope(looks: list[tuple[float, float]]) -> float:
+    start, count = looks[0][0], len(looks)
+    mean_t = sum(seconds - start for seconds, _ in looks) / count
+    mean_v = sum(value for _, value in looks) / count
+    spread = sum((seconds - start - mean_t) ** 2 for seconds, _ in looks)
+    together = sum((seconds - start - mean_t) * (value - mean_v) for seconds, value in looks)
+    return together / spread
