@@ -309,11 +309,12 @@ def test_values_that_are_none_stay_unknown(exporter: Exporter, sensor: DcgmSenso
 
 
 def test_half_a_line_at_the_end_is_no_number(exporter: Exporter, sensor: DcgmSensor) -> None:
-    exporter.body = (ROW * 2).encode()[:-2]
+    other = ROW.replace("TEMP", "UTIL").replace("48", "97")
+    exporter.body = (ROW + other).encode()[:-2]
 
-    seen = sensor.read()
+    (gpu,) = sensor.read().gpus
 
-    assert [each.temperature_c for each in seen.gpus] == [48]
+    assert (gpu.temperature_c, gpu.utilization) == (48, None)
     assert "the page ends in the middle of a line" in sensor.remarks()
 
 

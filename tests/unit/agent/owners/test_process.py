@@ -120,6 +120,7 @@ def test_nothing_else_of_the_environment_is_ever_told(proc: ProcTree, processes:
     told = [processes.of(pid) for pid in (1, 2)]
 
     assert "hunter2" not in repr((told, processes._known))
+    assert processes._variables(proc.root / "1" / "environ", in_a_pod=False) == {}
 
 
 def test_a_line_break_in_a_variable_makes_no_other_variable(
@@ -204,6 +205,18 @@ def test_a_number_given_to_another_process_is_read_anew(
     clock.now += 1.1
 
     assert processes.of(42)[0] == "new"
+
+
+def test_within_a_second_a_number_is_not_even_looked_at(
+    proc: ProcTree, processes: Processes, clock: Clock
+) -> None:
+    proc.add(42, comm="old", start=7)
+    processes.of(42)
+    proc.add(42, comm="new", start=8)
+
+    clock.now += 0.9
+
+    assert processes.of(42)[0] == "old"
 
 
 def test_memory_of_processes_is_bounded(processes: Processes) -> None:
