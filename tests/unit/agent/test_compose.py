@@ -10,6 +10,8 @@ from reflexarc.agent.compose import compose
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.service import Agent, Unreadable
 from reflexarc.agent.settings import AgentSettings
+from reflexarc.agent.spool import Spool
+from reflexarc.kernel.errors import Rejected
 from tests.agent.fakes import Events
 
 FAULTS = "https://sqs.eu-west-1.amazonaws.com/1/reflexarc-gpu-faults"
@@ -128,3 +130,52 @@ def test_device_can_be_left_behind_up_to_now(tmp_path: Path) -> None:
         log.skip_to_end()
 
         assert log.read() == b""
+
+
+def test_thresholds_that_are_wrong_are_named(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="thresholds are wrong: near_margin"):
+        composed(tmp_path, thresholds={"near_margin": 3.0})
+
+
+def test_state_of_the_rules_that_cannot_be_read_is_told_and_rules_begin_anew(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path / "spool", max_bytes=1 << 20)
+    spool.open()
+    spool.put("faults", [], {"boot": "other", "seq": 1, "rules": {"gpus": [1, 2]}})
+    spool.close()
+    written: list[str] = []
+
+    agent = composed(tmp_path, written)
+    agent.spool.close()
+
+    assert "what the rules of an earlier agent kept cannot be read" in " ".join(written)
+
+
+def test_source_of_every_message_has_the_labels(tmp_path: Path) -> None:
+    agent = composed(tmp_path, labels={"rack": "r12"})
+    agent.spool.close()
+
+    assert agent.intake.source.labels == {"rack": "r12"}
+
+
+def test_once_reads_logs_and_no_sensor(tmp_path: Path) -> None:
+    agent = composed(tmp_path, once=True, sources=("stdin",))
+    agent.spool.close()
+
+    assert agent.watcher is None
+
+
+def test_agent_goes_on_without_a_source_while_a_gpu_is_seen(tmp_path: Path) -> None:
+    agent = composed(tmp_path, sources=("stdin",))
+    agent.spool.close()
+    assert agent.watcher is not None
+    [reader] = agent.readers
+
+    unknown = reader.others()
+    for sensor in agent.watcher.sensors:
+        sensor.look()
+    alone = reader.others()
+    agent.watcher.sees_gpus = True
+
+    assert (unknown, alone, reader.others()) == (None, False, True)

@@ -14,7 +14,7 @@ from reflexarc.agent.aggregate import Aggregator
 from reflexarc.agent.attribution import Attribution
 from reflexarc.agent.counters import Counters
 from reflexarc.agent.courier import Courier, Emit
-from reflexarc.agent.fitting import fitted_owners, fitted_rules, fitted_sensors
+from reflexarc.agent.fitting import fitted_owners, fitted_rules, fitted_sensors, limits_of
 from reflexarc.agent.intake import Intake
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.metrics import MetricsFile
@@ -30,6 +30,7 @@ from reflexarc.agent.sources.stdin import StreamSource
 from reflexarc.agent.spool import MEBIBYTE, LaneName, Spool
 from reflexarc.agent.watcher import GPU_SENSORS, Watcher
 from reflexarc.events.envelope import Source
+from reflexarc.gpu.watch.witness import Witness
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import ReflexError
 from reflexarc.kernel.ids import new_ulid
@@ -53,6 +54,7 @@ class DryQueue:
 
 def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     """Return an agent that is ready to run; raises Rejected when it cannot be built."""
+    limits_of(settings)  # before anything is opened
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * MEBIBYTE)
     if damaged := spool.open():
         log.warning("a torn record at the end of the spool was skipped", bytes=damaged)
@@ -74,13 +76,14 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
         emit=emit,
         allow_userspace=settings.allow_userspace_kmsg,
         attribution=Attribution(owners=owners),
+        witness=Witness() if threads else None,
         aggregator=aggregator if threads else None,
         sensors=lambda: tuple(thread.report() for thread in threads),
     )
     intake.restore()
     watcher = Watcher(
         sensors=threads,
-        rules=fitted_rules(settings, intake.rules),
+        rules=fitted_rules(settings, intake.rules, log),
         aggregator=aggregator,
         inbox=inbox,
         counters=counters,

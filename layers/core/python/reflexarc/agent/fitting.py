@@ -1,8 +1,9 @@
 """Fits an agent with the sensors, rules and owners that its settings ask for."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from reflexarc.adapters.dcgm.sensor import DcgmSensor
 from reflexarc.adapters.kubelet.pod_resources import PodResources
@@ -13,37 +14,14 @@ from reflexarc.adapters.proc.vitals import VitalsSensor
 from reflexarc.adapters.sysfs.ports import PortSensor
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.owners.service import KnownOwners
-from reflexarc.agent.ports import Owners, Rules, Sensor
+from reflexarc.agent.ports import Owners, Sensor
 from reflexarc.agent.settings import AgentSettings
-from reflexarc.events.gpu_faults import Finding
-from reflexarc.events.gpu_readings import Health
-from reflexarc.gpu.watch.model import NodeSample
+from reflexarc.events.problems import problems_of
+from reflexarc.gpu.watch.rules import Watch
+from reflexarc.gpu.watch.thresholds import Thresholds
+from reflexarc.kernel.errors import Rejected
 
 AddressOf = Callable[[str], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class NoRules:
-    """Fills Rules where none judge: finds nothing, and knows of nothing ill."""
-
-    def step(self, sample: NodeSample) -> Sequence[Finding]:
-        """Find nothing."""
-        del sample
-        return ()
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """Remember nothing."""
-        return {}
-
-    def active(self, device: str) -> tuple[str, ...]:
-        """Hold no rule."""
-        del device
-        return ()
-
-    def health(self, device: str) -> Health:
-        """Judge nothing: unknown, never ok."""
-        del device
-        return "unknown"
 
 
 def fitted_sensors(settings: AgentSettings, address_of: AddressOf) -> list[Sensor]:
@@ -77,7 +55,21 @@ def fitted_owners(settings: AgentSettings, log: AgentLog) -> Owners:
     )
 
 
-def fitted_rules(settings: AgentSettings, state: Mapping[str, Any]) -> Rules:
-    """Return the rules, going on where an earlier agent stopped."""
-    del settings, state
-    return NoRules()
+def fitted_rules(settings: AgentSettings, state: Mapping[str, Any], log: AgentLog) -> Watch:
+    """Return the rules, going on where an earlier agent stopped; Rejected on a wrong threshold."""
+    watch = Watch(limits_of(settings))
+    try:
+        watch.restore(state)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("what an earlier agent's rules told cannot be read", why=error)
+        watch = Watch(limits_of(settings))
+    return watch
+
+
+def limits_of(settings: AgentSettings) -> Thresholds:
+    """Return the thresholds with the operator's own; raises Rejected, naming each error."""
+    try:
+        return Thresholds.model_validate(settings.thresholds)
+    except ValidationError as error:
+        problems = "; ".join(problems_of(error, "thresholds"))
+        raise Rejected(f"the agent's thresholds are wrong: {problems}") from error
