@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
+from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
 from reflexarc.events.severity import Severity
 from reflexarc.notify import wording
@@ -109,9 +110,7 @@ def _shown(dossier: "Dossier") -> Group:
         "meaning": escape(incident.meaning),
         "do": escape(incident.action),
         "who acts": escape(wording.who_acts(incident)),
-        "job": escape(" ".join(part for part in (job.name, job.id, job.owner) if part))
-        if job
-        else "",
+        "job": escape(" ".join(part for part in _of_job(job) if part)) if job else "",
         "caveats": escape(" · ".join(incident.marks)),
         "line": escape("\n".join(incident.evidence)),
     }
@@ -119,6 +118,10 @@ def _shown(dossier: "Dossier") -> Group:
         if value:
             facts.add_row(name, value)
     return Group(facts, "", _timeline(dossier))
+
+
+def _of_job(job: Job) -> tuple[str, ...]:
+    return job.name, job.id, job.owner, job.namespace, job.workload, wording.work(job)
 
 
 def _timeline(dossier: "Dossier") -> Table:
