@@ -40,6 +40,7 @@ class AgentProcess:
     folder: Path
     extra: tuple[str, ...] = ()
     file_size_limit: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     errors: list[str] = field(default_factory=list)
 
@@ -67,7 +68,7 @@ class AgentProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(CREDENTIALS),
+            env=environment({**CREDENTIALS, **self.env}),
             preexec_fn=self._limit if self.file_size_limit is not None else None,  # noqa: PLW1509 - no threads in the child
         )
         assert wait_until(

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
-from reflexarc.events.gpu_faults import GpuFaults
+from reflexarc.events.gpu_faults import Finding, GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 
 
@@ -81,6 +81,11 @@ class SqsStandIn:
             for fault in message.faults:
                 counts[fault.line] += fault.count
         return dict(counts)
+
+    def findings(self) -> list[Finding]:
+        """Return the findings in the order of their messages, each message once."""
+        messages = sorted(self.faults().values(), key=lambda each: each.seq)
+        return [finding for message in messages for finding in message.findings]
 
     def heartbeats(self) -> list[GpuReadings]:
         bodies = list(self.bodies["gpu-readings"])

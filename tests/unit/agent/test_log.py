@@ -26,7 +26,7 @@ def test_repeated_event_becomes_rare_and_says_how_many_were_left_out() -> None:
         time.pass_by(1)
 
     assert len(lines) == 5 + 9
-    assert lines[5].endswith("left_out=55")
+    assert lines[5].endswith("left_out=59")
     assert lines[6].endswith("left_out=59")
 
 
@@ -39,6 +39,18 @@ def test_other_events_are_not_held_back() -> None:
     log.error("lost something")
 
     assert len(lines) == 6
+
+
+def test_event_that_goes_on_slowly_becomes_rare_too() -> None:
+    lines: list[str] = []
+    time = Time()
+    log = log_to(lines, time)
+
+    for _ in range(240):
+        log.warning("cannot send")
+        time.pass_by(15)
+
+    assert len(lines) == 5 + 58
 
 
 def test_event_that_stopped_may_be_told_in_full_again() -> None:

@@ -20,7 +20,8 @@ QUIET_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Spent:
-    since: float
+    seen_at: float
+    written_at: float
     written: int = 0
     left_out: int = 0
 
@@ -78,17 +79,20 @@ class AgentLog:
     def _may_say(self, event: str) -> int | None:
         """Return how many of these were left out before this one; None to leave it out too."""
         now = self._monotonic()
-        spent = self._spent.setdefault(event, _Spent(since=now))
-        if now - spent.since >= QUIET_SECONDS:
-            left_out = spent.left_out
-            # What went on through a whole minute goes on: only its first sight is worth a burst.
-            self._spent[event] = _Spent(since=now, written=BURST if left_out else 1)
+        spent = self._spent.get(event)
+        if spent is None or now - spent.seen_at >= QUIET_SECONDS:
+            left_out = 0 if spent is None else spent.left_out
+            self._spent[event] = _Spent(seen_at=now, written_at=now, written=1)
             return left_out
-        if spent.written >= BURST:
+        spent.seen_at = now
+        # What goes on, however slowly, is written once a minute: only its begin is worth a burst.
+        if spent.written >= BURST and now - spent.written_at < QUIET_SECONDS:
             spent.left_out += 1
             return None
+        left_out, spent.left_out = spent.left_out, 0
         spent.written += 1
-        return 0
+        spent.written_at = now
+        return left_out
 
 
 def _shown(value: object) -> str:
