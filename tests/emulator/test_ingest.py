@@ -13,16 +13,20 @@ from typing import Any
 import pytest
 import urllib3
 from botocore.session import get_session
+from typer.testing import CliRunner
 
+from reflexarc.adapters.dynamodb.senders import DynamoSenders
 from reflexarc.adapters.dynamodb.tokens import DynamoTokens
 from reflexarc.adapters.http.signers import SigV4Signer
+from reflexarc.cli.tokens import tokens_app
 from reflexarc.emulator import agents
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.function_url import Auth, FunctionUrl
 from reflexarc.emulator.lane import Lane
-from reflexarc.emulator.processes import wait_until
+from reflexarc.emulator.processes import free_port, wait_until
 from reflexarc.kernel.clock import system_clock
 from tests.emulator.story import Story, batch, xid
+from tests.emulator.troubles import Troubles
 from tests.unit.ingest.fakes import body, made
 
 pytestmark = pytest.mark.emulator
@@ -189,6 +193,75 @@ def test_the_same_message_twice_pages_once(story: Story) -> None:
         assert (status, said["results"][0]["status"]) == (200, "accepted")
 
     assert story.all_arrive_once()
+
+
+def test_the_deployed_reader_knows_the_role_whose_word_counts(story: Story) -> None:
+    lane, node = story.lane, "https-named"
+    functions, iam = (lane.endpoint.client(name) for name in ("lambda", "iam"))
+    deployed = functions.get_function_configuration(FunctionName=lane.stack.function("ingest"))
+    role = iam.get_role(RoleName=deployed["Role"].rpartition("/")[2])["Role"]["RoleId"]
+    record = {
+        "messageId": "00000000-0000-0000-0000-000000000000",
+        "body": json.dumps(batch(node, line := xid(79))),
+        "attributes": {"SenderId": f"{role}:reflexarc-ingest", "SentTimestamp": "1772366400000"},
+        "messageAttributes": {"sender": {"dataType": "String", "stringValue": f"token:{node}"}},
+    }
+    story.tell(node, line)
+
+    functions.invoke(
+        FunctionName=lane.stack.function("gpu_alert"), Payload=json.dumps({"Records": [record]})
+    )
+
+    table = lane.stack.outputs["IncidentsTableName"]
+    senders = DynamoSenders(lane.endpoint.client("dynamodb"), table)
+    assert senders.holder(node) == f"token:{node}"
+    assert story.all_arrive_once()
+
+
+def test_operators_make_tokens_on_a_deployed_stack(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in lane.endpoint.environment().items():
+        monkeypatch.setenv(name, value)
+    where = ("--endpoint", lane.endpoint.url, "--json")
+    made = CliRunner().invoke(tokens_app, ["create", "--source", "https-made", *where])
+    raw = body(json.dumps(batch("https-made", xid(31))))
+
+    with let_in_by(lane, "TOKEN"):
+        secret = json.loads(made.stdout)["token"]
+        status, _ = posted(lane, raw, {"Authorization": f"Bearer {secret}"})
+
+    assert status == 200
+
+
+def test_an_agent_whose_first_sink_is_down_pages_by_the_second(
+    story: Story, tmp_path: Path
+) -> None:
+    second = {
+        "faults_queue_url": story.lane.stack.outputs["GpuFaultsQueueUrl"],
+        "readings_queue_url": story.lane.stack.outputs["GpuReadingsQueueUrl"],
+    }
+    file = tmp_path / "agent.yaml"
+    file.write_text(json.dumps({"second": second}))
+    nobody = f"http://127.0.0.1:{free_port()}/"
+    node = running(story, "https-second", "--https-url", nobody, "--config", str(file))
+
+    story.write(node, xid(79))
+
+    assert story.all_arrive_once()
+    assert b"sending to the second sink" in node.agent.log.read_bytes()
+
+
+def test_the_roles_suffice_where_every_policy_is_enforced(troubles: Troubles) -> None:
+    lane = troubles.lane
+    raw = body(json.dumps(batch("https-enforced", xid(63))))
+
+    by_iam = posted(lane, raw, signed(lane, raw))
+    with let_in_by(lane, "TOKEN"):
+        _, text = token_for(lane, "https-enforced")
+        by_token = posted(lane, raw, {"Authorization": f"Bearer {text}"})
+
+    assert (by_iam[0], by_token[0]) == (200, 200)
 
 
 def test_a_url_that_is_closed_is_free_again(lane: Lane) -> None:
