@@ -29,8 +29,8 @@ class Thresholds(BaseModel):
     together_gpus: int = Field(default=3, ge=2)
     power_s: float = Field(default=10.0, ge=0)
     power_clear_s: float = Field(default=60.0, ge=0)
-    # DCGM's own limit (DCGM_LIMIT_MAX_PCIREPLAY_RATE, per minute).
-    # https://github.com/NVIDIA/DCGM/blob/master/dcgmlib/dcgm_structs_internal.h
+    # DCGM's health watch takes the same (DCGM_LIMIT_MAX_PCIREPLAY_RATE, a minute).
+    # https://github.com/NVIDIA/DCGM/blob/master/modules/health/DcgmHealthWatch.cpp
     pcie_replays_per_min: float = Field(default=8.0, gt=0)
     # NVIDIA names no limit for the sum of CRC, replay and recovery errors; this one is ours.
     nvlink_errors_per_min: float = Field(default=100.0, gt=0)
@@ -38,7 +38,7 @@ class Thresholds(BaseModel):
     ecc_corrected_per_min: float = Field(default=100.0, gt=0)
     rate_s: float = Field(default=60.0, gt=0)
     # Rows given up within a day. Each bank can give up eight in its life.
-    # https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/index.html
+    # https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/rma-policy-thresholds-for-row-remapping.html
     remaps_per_day: int = Field(default=3, ge=1)
     ecc_clear_s: float = Field(default=3_600.0, ge=0)
     lost_s: float = Field(default=5.0, ge=0)
