@@ -77,7 +77,7 @@ def unknown_word(said: str) -> str | None:
     """Return the first word that names no command where a command must stand."""
     command: Any = typer.main.get_command(app)
     for word in said.split():
-        if not hasattr(command, "list_commands"):
+        if word.startswith("-") or not hasattr(command, "list_commands"):
             return None
         if word not in command.list_commands(None):
             return word
