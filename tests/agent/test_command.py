@@ -131,6 +131,25 @@ def test_once_that_cannot_deliver_says_where_the_messages_are(
 
 
 @pytest.mark.usefixtures("log")
+def test_metrics_file_has_the_final_numbers(sqs: SqsStandIn, tmp_path: Path) -> None:
+    path = tmp_path / "reflexarc.prom"
+
+    run(*once(sqs, tmp_path, "--metrics-file", str(path)))
+
+    assert "reflexarc_agent_faults_total 1.0" in path.read_text()
+    assert "reflexarc_agent_sent_total 3.0" in path.read_text()
+
+
+@pytest.mark.usefixtures("log")
+def test_labels_of_the_node_are_in_every_message(sqs: SqsStandIn, tmp_path: Path) -> None:
+    run(*once(sqs, tmp_path, "--label", "rack=r12", "--label", "zone=a"))
+
+    assert sqs.heartbeats()[0].source.labels == {"rack": "r12", "zone": "a"}
+    [message] = sqs.faults().values()
+    assert message.source.labels == {"rack": "r12", "zone": "a"}
+
+
+@pytest.mark.usefixtures("log")
 def test_loss_is_an_error(sqs: SqsStandIn, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("no folder")
     sqs.unreachable = True

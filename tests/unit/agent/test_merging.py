@@ -77,6 +77,16 @@ def test_renumbered_gpus_are_told_apart_by_address() -> None:
     assert [(gpu.device, gpu.index) for gpu in view.gpus] == [(B, 0)]
 
 
+def test_gpus_that_tell_no_uuid_are_told_apart_by_address() -> None:
+    nvml = seen(GpuSample(device=A, power_w=100.0), GpuSample(device=B, power_w=200.0))
+    dcgm = seen(GpuSample(device=B, uuid="GPU-b"))
+
+    first, second = Merger().merge(nvml, [dcgm]).gpus
+
+    assert (first.uuid, first.power_w) == ("", 100)
+    assert (second.uuid, second.power_w) == ("GPU-b", 200)
+
+
 def test_sample_without_an_address_is_nobody() -> None:
     view = Merger().merge(seen(GpuSample(device="")), [seen(GpuSample(device=""))])
 
