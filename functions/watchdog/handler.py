@@ -9,8 +9,8 @@ from reflexarc.runtime.wiring import sweep_service
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda's form
     """Sweep once; what fails is tried again a minute later."""
     groups = sweep_service().sweep()
-    count("Swept", groups)
-    flush()
     if groups:
+        count("Swept", groups)
+        flush()
         logger().warning("woke delivery groups that were left waiting", groups=groups)
     return {"swept": groups}

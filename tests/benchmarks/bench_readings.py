@@ -54,6 +54,7 @@ def run() -> Iterator[Row]:
     weight = _weight()
     per_thousand = 1_000
     yield Row("readings", "cpu_per_1000", "ms", round(cpu_ms * per_thousand, 1))
+    yield Row("readings", "message_bytes", "bytes", round(weight.message_bytes))
     yield Row("readings", "item_bytes", "bytes", round(weight.state_bytes))
     yield Row(
         bench="readings",
@@ -169,15 +170,15 @@ class _Bill:
         }
 
 
-# What an idle fleet writes: FaultMessages, ReadingMessages, Swept, and what notify says.
-IDLE_METRICS = 4
+# What an idle fleet writes: FaultMessages (canaries), ReadingMessages, and what notify says.
+IDLE_METRICS = 3
 
 
 def _weight() -> _Weight:
     nodes = [readings(f"gpu-node-{number:05d}", number) for number in range(200)]
     states = [state_of(GpuReadings.model_validate(node), NOW) for node in nodes]
     sizes = [_size(state) for state in states]
-    told = [fleet_rows.hour_text(RunningHour.model_validate(hour(place))) for place in range(GPUS)]
+    told = [fleet_rows.pack_hour(RunningHour.model_validate(hour(place))) for place in range(GPUS)]
     hour_bytes = 80 + sum(len(text) + len("g.0000:1b:00") for text in told)
     gpus = [len(json.dumps(gpu, separators=(",", ":"))) for node in nodes for gpu in node["gpus"]]
     return _Weight(

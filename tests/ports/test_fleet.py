@@ -159,8 +159,8 @@ def test_an_hour_replaces_itself_and_stands_beside_others(
     assert kept["sk"]["S"] == "node-7#03#20261123T031207120000"
     assert int(kept["ttl"]["N"]) == round((NOW + DAYS).timestamp())
     idle = {
-        name: RunningHour.model_validate_json(text["S"]).idle_s
-        for name, text in kept.items()
+        name: fleet_rows.unpack_hour(packed["B"]).idle_s
+        for name, packed in kept.items()
         if name.startswith("g.")
     }
     assert idle == {"g.0000:1b:00": 5, "g.0000:3b:00": 9, "g.0000:43:00": 9}

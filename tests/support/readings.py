@@ -12,6 +12,12 @@ from reflexarc.gpu.readings import NodeState, state_of
 
 NOW = datetime(2026, 11, 24, 3, 13, 7, 120_000, tzinfo=UTC)
 DEVICES = tuple(f"0000:{bus:02x}:00" for bus in (0x1B, 0x3B, 0x43, 0x52, 0x9B, 0xBB, 0xC3, 0xD1))
+COUNTERS = (
+    "ecc_corrected_volatile", "ecc_uncorrected_volatile", "ecc_corrected_aggregate",
+    "ecc_uncorrected_aggregate", "remapped_correctable", "remapped_uncorrectable",
+    "remap_pending", "remap_failure", "recovery_action", "nvlink_errors", "pcie_replays",
+    "pcie_width", "pcie_width_max",
+)  # fmt: skip
 JOB = {"id": "88123", "name": "llama", "owner": "team-a", "scheduler": "slurm"}
 
 
@@ -40,9 +46,13 @@ def gpu(place: int, *, hot: str = "", **more: Any) -> dict[str, Any]:
             "utilization": {"min": 0, "mean": 0, "max": 0, "last": 0},
             "memory_used_mib": gauge(4.0),
             "memory_total_mib": gauge(81_559.0),
+            "memory_c": gauge(38.0),
+            "memory_margin_c": gauge(57.0),
+            "power_limit_w": gauge(700.0),
             "sm_clock_mhz": gauge(345.0),
+            "memory_clock_mhz": gauge(2_619.0),
         },
-        "counters": {"ecc_uncorrected_volatile": 0, "pcie_replays": 0},
+        "counters": dict.fromkeys(COUNTERS, 0),
         "throttled_s": {"idle": 60.0},
         "active": [hot] if hot else [],
         "mig": False,
@@ -97,9 +107,27 @@ def readings(
         "gpus": [gpu(place, hot=(hot or {}).get(place, "")) for place in range(len(DEVICES))],
         "hours": [hour(place) for place in range(len(DEVICES))],
         "ports": [
-            {"name": f"mlx5_{port}/1", "state": "ACTIVE", "link": "InfiniBand"} for port in range(8)
+            {
+                "name": f"mlx5_{port}/1",
+                "state": "ACTIVE",
+                "link": "InfiniBand",
+                "rate": "400 Gb/sec (4X NDR)",
+                "counters": {"symbol_error": 0, "link_downed": 0, "link_error_recovery": 0},
+            }
+            for port in range(8)
         ],
-        "vitals": {"memory_available_mib": 1_800_000, "load1": 2.5, "uptime_s": 1_843_022.0},
+        "vitals": {
+            "memory_available_mib": 1_800_000,
+            "memory_total_mib": 2_063_000,
+            "disk_free_mib": 410_000,
+            "cpu_throttled": 0,
+            "cpu_pressure": 0.0,
+            "memory_pressure": 0.0,
+            "io_pressure": 0.0,
+            "oom_kills": 0,
+            "load1": 2.5,
+            "uptime_s": 1_843_022.0,
+        },
         "sensors": [
             {"name": "nvml", "status": "ok"},
             {"name": "dcgm", "status": "off", "says": "no exporter named: set --dcgm"},

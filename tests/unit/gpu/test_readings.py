@@ -58,6 +58,14 @@ def test_hours_are_parted_into_those_that_run_and_those_that_closed() -> None:
     assert state_of(message, NOW).hours == (running,)
 
 
+def test_an_hour_is_named_as_its_gpu_is() -> None:
+    message = GpuReadings.model_validate(readings(hours=[hour(0, name="")]))
+
+    (running,) = hours_of(message, closed=False)
+
+    assert running.name == "NVIDIA H100 80GB HBM3"
+
+
 def test_a_canary_is_nothing() -> None:
     assert read(delivery({"schema": "canary/1", "sent_at": NOW.isoformat()})) is None
 

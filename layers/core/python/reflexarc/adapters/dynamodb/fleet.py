@@ -67,10 +67,12 @@ class DynamoFleet:
             return hour.hour, hour.since
 
         for (hour, since), group in groupby(sorted(hours, key=run), key=run):
-            told = {each.device: rows.text(fleet_rows.hour_text(each)) for each in group}
+            told = {each.device: fleet_rows.pack_hour(each) for each in group}
             names = {f"#{place}": f"g.{device}" for place, device in enumerate(told)}
             sets = ", ".join(f"#{place} = :{place}" for place in range(len(told)))
-            values = {f":{place}": text for place, text in enumerate(told.values())}
+            values: rows.Key = {
+                f":{place}": {"B": packed} for place, packed in enumerate(told.values())
+            }
             with store_errors(f"keeping an hour of {node}"):
                 self.client.update_item(
                     TableName=self.table,

@@ -66,7 +66,7 @@ class FleetList:
             for row in self._query(fleet_rows.day_key(f"{day:%Y-%m-%d}", shard)):
                 told = hours.setdefault(row["sk"]["S"].rsplit("#", 2)[0], [])
                 told += (
-                    RunningHour.model_validate_json(value["S"])
+                    fleet_rows.unpack_hour(value["B"])
                     for name, value in row.items()
                     if name.startswith(_HOUR)
                 )

@@ -58,17 +58,13 @@ _COMMON = (
 def pack(state: NodeState) -> bytes:
     """Return a state as the table holds it: one byte that names the form, then the rest."""
     text = state.model_dump_json(exclude_defaults=True, exclude={"queued_at"})
-    packer = zlib.compressobj(level=6, wbits=-15, zdict=_COMMON)
-    return b"1" + packer.compress(text.encode()) + packer.flush()
+    return _deflated(text)
 
 
 def unpack(row: Mapping[str, Any]) -> NodeState:
     """Return the state of a row; raises Unavailable where this version cannot read it."""
     try:
-        packed = bytes(row["d"]["B"])
-        dictionary = {b"1": _COMMON}[packed[:1]]
-        text = zlib.decompressobj(wbits=-15, zdict=dictionary).decompress(packed[1:])
-        document = json.loads(text)
+        document = json.loads(_inflated(row["d"]["B"]))
         document["queued_at"] = from_epoch_ms(int(row["at"]["N"]))
         return NodeState.model_validate(document)
     except (KeyError, ValueError, zlib.error, ValidationError) as error:
@@ -106,9 +102,14 @@ def hours_key(node: str, hour: datetime, since: datetime) -> rows.Key:
     )
 
 
-def hour_text(hour: RunningHour) -> str:
+def pack_hour(hour: RunningHour) -> bytes:
     """Return one GPU's hour as its row holds it."""
-    return hour.model_dump_json(exclude_defaults=True)
+    return _deflated(hour.model_dump_json(exclude_defaults=True))
+
+
+def unpack_hour(packed: bytes) -> RunningHour:
+    """Return the hour that a row holds."""
+    return RunningHour.model_validate_json(_inflated(packed))
 
 
 def heat_key(rack: str, node: str) -> rows.Key:
@@ -130,3 +131,14 @@ def heat_of(row: Mapping[str, Any]) -> Heat:
         since_ms=int(row["since"]["N"]),
         queued_ms=int(row["at"]["N"]),
     )
+
+
+def _deflated(text: str) -> bytes:
+    packer = zlib.compressobj(level=6, wbits=-15, zdict=_COMMON)
+    return b"1" + packer.compress(text.encode()) + packer.flush()
+
+
+def _inflated(packed: bytes) -> bytes:
+    """Return the text; the first byte says with which dictionary it was packed."""
+    dictionary = {b"1": _COMMON}[bytes(packed[:1])]
+    return zlib.decompressobj(wbits=-15, zdict=dictionary).decompress(packed[1:])
