@@ -55,6 +55,7 @@ def test_messages_go_in_one_request_byte_for_byte_and_in_order(standin: IngestSt
     assert standin.requests == [[json.loads(body) for _, body in entries(3)]]
     assert standin.headers[0]["path"] == "/v1/gpu"
     assert standin.headers[0]["Content-Encoding"] == "gzip"
+    assert standin.headers[0]["Content-Type"] == "application/octet-stream"
 
 
 def test_the_connection_is_kept(standin: IngestStandIn) -> None:

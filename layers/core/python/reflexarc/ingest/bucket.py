@@ -16,7 +16,7 @@ def taken(bucket: Bucket | None, per_minute: int, now: datetime) -> tuple[Bucket
     """Take one; return the bucket and, where it was empty, how long until there is one again."""
     if bucket is None:
         return Bucket(per_minute - 1.0, now), None
-    # A clock that jumps backwards must not fill a bucket when it returns.
+    # A clock that jumps backwards must not empty a bucket.
     passed = max(0.0, (now - bucket.at).total_seconds())
     level = min(float(per_minute), bucket.level + passed * per_minute / 60)
     if level < 1:
