@@ -24,6 +24,8 @@ from infra import catalog
 from infra.kinds import FromQueue, Function
 from infra.paths import ROOT, TEMPLATE
 from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows
+from reflexarc.agent.aggregate import Window
+from reflexarc.agent.packing import pack_readings
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.gpu.readings import NodeState, RunningHour, state_of
 from tests.benchmarks import aws_prices as price
@@ -182,11 +184,33 @@ def _weight() -> _Weight:
     hour_bytes = 80 + sum(len(text) + len("g.0000:1b:00") for text in told)
     gpus = [len(json.dumps(gpu, separators=(",", ":"))) for node in nodes for gpu in node["gpus"]]
     return _Weight(
-        message_bytes=mean(len(json.dumps(node, separators=(",", ":"))) for node in nodes),
+        message_bytes=mean(_sent_bytes(node) for node in nodes),
         state_bytes=mean(sizes),
         state_units=mean(math.ceil(size / price.WRITE_UNIT_BYTES) for size in sizes),
         hour_units=math.ceil(hour_bytes / price.WRITE_UNIT_BYTES),
         peer_units=GPUS * math.ceil(mean(gpus) / price.WRITE_UNIT_BYTES),
+    )
+
+
+def _sent_bytes(node: dict[str, Any]) -> int:
+    """Return the length of a message as the agent packs it."""
+    message = GpuReadings.model_validate(node)
+    window = Window(
+        seconds=message.window_s,
+        driver=message.driver,
+        gpus=message.gpus,
+        hours=message.hours,
+        ports=message.ports,
+        vitals=message.vitals,
+    )
+    return len(
+        pack_readings(
+            message.heartbeat,
+            message.source,
+            lambda: (message.id, message.seq),
+            window,
+            message.sensors,
+        ).text
     )
 
 

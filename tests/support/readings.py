@@ -105,7 +105,7 @@ def readings(
         "window_s": 60.0,
         "driver": "570.124.06",
         "gpus": [gpu(place, hot=(hot or {}).get(place, "")) for place in range(len(DEVICES))],
-        "hours": [hour(place) for place in range(len(DEVICES))],
+        "hours": [hour(place, name="") for place in range(len(DEVICES))],
         "ports": [
             {
                 "name": f"mlx5_{port}/1",
