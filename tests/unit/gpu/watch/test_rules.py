@@ -365,3 +365,56 @@ def test_a_lesser_rule_of_a_gpu_that_is_at_its_limit_is_no_news_to_the_node() ->
 
     assert found == [("thermal/cooling", "raised", "", 60), ("thermal/cooling", "raised", "", 71)]
     assert watch.active(GPU) == ("thermal/limit", "thermal/near-limit")
+
+
+@pytest.mark.parametrize(
+    ("hot", "blind", "well"),
+    [
+        ({"margin_c": -1.0, "reasons": 0}, {"reasons": 0}, {"margin_c": 20.0, "reasons": 0}),
+        ({"margin_c": 12.0, "reasons": HW_THERMAL}, {"margin_c": 12.0}, {"reasons": 0}),
+    ],
+    ids=["margin", "reasons"],
+)
+def test_heat_is_not_over_while_the_sensor_that_found_it_says_nothing(
+    hot: dict[str, Any], blind: dict[str, Any], well: dict[str, Any]
+) -> None:
+    watch = Watch()
+    run(watch, steady(0, 20, gpus=(gpu(**hot),)))
+
+    unread = run(watch, steady(20, 400, gpus=(gpu(**blind),)))
+    read = run(watch, steady(400, 530, gpus=(gpu(**well),)))
+
+    assert unread == []
+    assert [each[1:] for each in read] == [("cleared", GPU, 520)]
+
+
+def test_a_margin_that_is_not_known_does_not_hide_that_the_hardware_still_slows_down() -> None:
+    watch = Watch()
+    run(watch, steady(0, 20, gpus=(gpu(margin_c=-1.0, reasons=HW_THERMAL),)))
+
+    assert run(watch, steady(20, 300, gpus=(gpu(reasons=HW_THERMAL),))) == []
+    assert watch.active(GPU) == ("thermal/hw-slowdown", "thermal/limit")
+
+
+def test_a_trend_of_rows_ends_after_a_day_without_though_looks_are_missed() -> None:
+    watch = Watch()
+    worn = gpu(remapped_uncorrectable=5)
+    run(watch, [look(0, gpus=(gpu(remapped_uncorrectable=0),)), look(1, gpus=(worn,))])
+    day = 86_400
+
+    before = run(watch, [look(s, gpus=(worn,)) for s in range(2, day - 9, 10)])
+    after = run(watch, [look(s, gpus=(worn,)) for s in range(day, day + 1_200)])
+
+    assert before == []
+    assert [each[:3] for each in after] == [("memory/remap-trend", "cleared", GPU)]
+
+
+def test_a_trend_of_rows_is_not_over_because_the_agent_was_restarted() -> None:
+    first, second = Watch(), Watch()
+    worn = gpu(remapped_uncorrectable=5)
+    run(first, [look(0, gpus=(gpu(remapped_uncorrectable=0),)), look(1, gpus=(worn,))])
+
+    second.restore(first.snapshot())
+
+    assert run(second, steady(10, 2_000, gpus=(worn,))) == []
+    assert second.active(GPU) == ("memory/remap-trend",)

@@ -112,6 +112,11 @@ class Growth:
             return None
         return self._seen[-1][1] - self._seen[0][1]
 
+    @property
+    def full(self) -> bool:
+        """Tell whether its looks reach over the whole window."""
+        return bool(self._seen) and self._seen[-1][0] - self._seen[0][0] >= self._window
+
     def per_minute(self) -> float | None:
         """Return the growth a minute over at least half of the window; None before."""
         if len(self._seen) < 2:  # noqa: PLR2004 - growth is between two looks

@@ -78,9 +78,10 @@ class Memory:
         self._remaps.add(count, seconds)
         grown = self._remaps.grown
         yield Reading(
-            rule=_rule("memory/remap-trend", Severity.WARNING, 0.0, _DAY),
+            rule=_rule("memory/remap-trend", Severity.WARNING, 0.0, _RATE_CLEAR_S),
             holds=None if grown is None else grown >= self.limits.remaps_per_day,
-            well=None if grown is None else grown == 0,
+            # The window itself is the day without; a hold of a day would not outlast one gap.
+            well=None if grown is None else grown == 0 and self._remaps.full,
             says=f"{grown} rows of the memory were replaced within a day, {count} in all",
             values={"remapped_uncorrectable": float(count), "more": float(grown or 0)},
         )

@@ -154,7 +154,8 @@ class Watch:
             if (gpu := present.get(device)) is not None and room.warms(gpu)
         ]
         fresh = {device: reading.rule.severity for device, reading in hot.items()}
-        verdict = self._together.judge(fresh, ill, warming, len(present), sample.seconds)
+        # Of all that were ever read: a look that misses some makes the rest no greater part.
+        verdict = self._together.judge(fresh, ill, warming, len(self._gpus), sample.seconds)
         for device in verdict.alone:
             place = _Place("gpu", device, self._gpus[device], thermal.ASPECT)
             yield from self._raise(sample, place, self._waiting.pop(device))

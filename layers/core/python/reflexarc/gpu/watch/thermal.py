@@ -49,16 +49,18 @@ class Heat:
         margin = gpu.margin_c
         if margin is not None:
             self._slope.add(margin, seconds)
-        cool = _cool(margin, self.limits, slows=slows)
+        # Each rule ends by the sensor that began it; the other can only hold it up.
+        far = None if margin is None else margin >= self.limits.clear_margin_c
         at = "" if gpu.temperature_c is None else f" at {gpu.temperature_c:g} C"
         values = _values(gpu)
         yield Reading(
             rule=self.rules["thermal/hw-slowdown"],
             holds=slows,
-            well=cool,
+            well=None if slows is None else not slows and far is not False,
             says=f"slowed down by the hardware for heat, for {self.limits.hw_thermal_s:g} s{at}",
             values=values,
         )
+        cool = False if slows else far
         yield from self._margins(margin, at, values, cool=cool)
         yield from self._memory(gpu, values)
 
@@ -122,15 +124,6 @@ class Heat:
                 says=f"memory margin {margin:g} C, {most:g} or less for {lasts:g} s{at}",
                 values=values,
             )
-
-
-def _cool(margin: float | None, limits: Thresholds, *, slows: bool | None) -> bool | None:
-    """Return whether it is cool: by both where both are known, else by the one that is."""
-    if slows:
-        return False
-    if margin is not None:
-        return margin >= limits.clear_margin_c
-    return None if slows is None else True
 
 
 def _values(gpu: GpuSample) -> dict[str, float]:
