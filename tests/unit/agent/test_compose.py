@@ -149,7 +149,7 @@ def test_state_of_the_rules_that_cannot_be_read_is_told_and_rules_begin_anew(
     agent = composed(tmp_path, written)
     agent.spool.close()
 
-    assert "what the rules of an earlier agent kept cannot be read" in " ".join(written)
+    assert "what an earlier agent's rules told cannot be read" in " ".join(written)
 
 
 def test_source_of_every_message_has_the_labels(tmp_path: Path) -> None:
