@@ -144,6 +144,17 @@ def test_rules_see_what_the_sensors_see_and_what_they_find_reaches_the_inbox() -
     assert noticed.uuids == {A: "GPU-a"}
 
 
+def test_finding_is_handed_over_once() -> None:
+    bench = Bench(nvml())
+    bench.rules.finds = [HOT]
+    bench.tick()
+    bench.rules.finds = [HOT.model_copy(update={"state": "cleared"})]
+    bench.tick()
+
+    found = [finding.state for noticed in bench.noticed() for finding in noticed.findings]
+    assert found == ["raised", "cleared"]
+
+
 def test_every_xid_that_a_second_witness_saw_is_handed_over_once() -> None:
     bench = Bench(nvml(), FakeSensor("nvml-events", Observation(xids=(XID,)), interval_s=0.0))
     bench.threads[1].look()
