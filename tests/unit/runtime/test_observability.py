@@ -12,6 +12,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
     observability.metrics.cache_clear()
     observability.logger.cache_clear()
+    # All Metrics share what was added and not flushed; other tests leave some.
+    observability.metrics().clear_metrics()
 
 
 def test_only_what_happened_becomes_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
