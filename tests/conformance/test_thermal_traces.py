@@ -48,12 +48,13 @@ def replay(trace: dict[str, Any]) -> list[tuple[int, Finding]]:
     gpus = [gpu for each in trace["gpus"] for gpu in [each] * each.get("times", 1)]
     found = []
     for second in range(trace["seconds"]):
-        samples = (_sample(gpu, place, second, chance) for place, gpu in enumerate(gpus))
+        drawn = (_sample(gpu, place, second, chance) for place, gpu in enumerate(gpus))
+        samples = tuple(each for each in drawn if each is not None)
         sample = NodeSample(
             at=START + timedelta(seconds=second),
             seconds=1_000.0 + second,
-            gpus=tuple(each for each in samples if each is not None),
-            driver="answers",
+            gpus=samples,
+            driver="answers" if samples else "failing",
         )
         found += [(second, finding) for finding in watch.step(sample)]
     return found

@@ -121,7 +121,10 @@ def test_looks_that_fail_make_no_finding_of_their_own(read: list[bool]) -> None:
         for second, here in enumerate(read)
         for each in watch.step(
             NodeSample(
-                at=START, seconds=float(second), gpus=(gpu, other) if here else (), driver="answers"
+                at=START,
+                seconds=float(second),
+                gpus=(gpu, other) if here else (),
+                driver="answers" if here else "off",
             )
         )
     ]

@@ -209,7 +209,7 @@ def test_region_is_the_one_that_the_url_names(url: str, region: str) -> None:
 
 
 def test_url_without_a_region_says_what_to_set() -> None:
-    with pytest.raises(Rejected, match="set --region or AWS_REGION"):
+    with pytest.raises(Rejected, match="set --region or AWS_DEFAULT_REGION"):
         connect("http://localhost:4566/0/q", region=None, endpoint_url=None)
 
 

@@ -83,7 +83,14 @@ def test_gpus_that_nobody_reads_are_not_lost() -> None:
     watch = Watch()
     run(watch, steady(0, 5, gpus=(gpu(),)))
 
-    assert run(watch, steady(5, 60)) == []
+    assert run(watch, steady(5, 60, driver="failing")) == []
+
+
+def test_the_only_gpu_of_a_node_is_missed_by_a_driver_that_answers() -> None:
+    watch = Watch()
+    run(watch, steady(0, 5, gpus=(gpu(),)))
+
+    assert run(watch, steady(5, 60)) == [("gpu/lost", "raised", GPU, 10)]
 
 
 def test_a_gpu_that_was_lost_from_the_start_is_not_known() -> None:
@@ -235,7 +242,7 @@ def test_a_critical_gpu_does_not_wait_for_company() -> None:
 
     found = run(watch, steady(0, 5, gpus=(gpu(margin_c=-1.0, temperature_c=95.0),)))
 
-    assert found == [("thermal/limit", "raised", GPU, 1)]
+    assert found == [("thermal/limit", "raised", GPU, 2)]
 
 
 def test_what_is_graver_in_the_same_look_leads() -> None:
@@ -345,7 +352,7 @@ def test_a_gpu_of_several_hot_ones_tells_its_own_clear_if_it_told_its_own_fault(
     )
 
     assert found == [
-        ("thermal/limit", "raised", GPU, 1),
+        ("thermal/limit", "raised", GPU, 2),
         ("thermal/cooling", "raised", "", 70),
         ("thermal/cooling", "cleared", "", 200),
         ("thermal/limit", "cleared", GPU, 200),
@@ -363,7 +370,7 @@ def test_a_lesser_rule_of_a_gpu_that_is_at_its_limit_is_no_news_to_the_node() ->
 
     found = run(watch, [*steady(0, 70, gpus=node(20.0)), *steady(70, 140, gpus=node(-1.0))])
 
-    assert found == [("thermal/cooling", "raised", "", 60), ("thermal/cooling", "raised", "", 71)]
+    assert found == [("thermal/cooling", "raised", "", 60), ("thermal/cooling", "raised", "", 72)]
     assert watch.active(GPU) == ("thermal/limit", "thermal/near-limit")
 
 

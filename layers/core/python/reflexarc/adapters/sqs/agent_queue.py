@@ -79,7 +79,7 @@ def connect(queue_url: str, *, region: str | None, endpoint_url: str | None) -> 
         )
     except NoRegionError as error:
         raise Rejected(
-            f"no AWS region: {queue_url} does not name one; set --region or AWS_REGION"
+            f"no AWS region: {queue_url} does not name one; set --region or AWS_DEFAULT_REGION"
         ) from error
     except (BotoCoreError, ValueError) as error:
         raise Rejected(f"no client for {queue_url}: {error}") from error

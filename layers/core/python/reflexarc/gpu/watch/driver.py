@@ -41,7 +41,7 @@ class Driver:
 def presence(gpu: GpuSample | None, limits: Thresholds) -> Reading:
     """Return what a look at a GPU that was here before says; None is one that is missing."""
     here = gpu is not None and not gpu.lost
-    how = "is missing while others answer" if gpu is None else "is lost, says the driver"
+    how = "is missing from a driver that answers" if gpu is None else "is lost, says the driver"
     return Reading(
         rule=_rule("gpu/lost", Severity.CRITICAL, limits.lost_s),
         holds=not here,

@@ -108,7 +108,8 @@ class Watch:
 
     def _gpu_step(self, sample: NodeSample) -> Iterator[Finding]:
         present = {gpu.device: gpu for gpu in sample.gpus}
-        if not present:
+        # Nothing was read: by a driver that answers, that is news; else it says nothing of a GPU.
+        if not present and sample.driver != "answers":
             return
         for gpu in sample.gpus:
             if not gpu.lost and (gpu.device in self._gpus or len(self._gpus) < DEVICES_MAX):

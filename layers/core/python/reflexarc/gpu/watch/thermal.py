@@ -9,8 +9,8 @@ from reflexarc.gpu.watch.model import HW_THERMAL, GpuSample
 from reflexarc.gpu.watch.thresholds import Thresholds
 
 ASPECT = "thermal"
-# Two looks in a row: one spike of a sensor is no page.
-_TWO_LOOKS = 0.5
+# One spike of a sensor is no page. A look may be seen by two ticks, so two looks take longer.
+_TWO_LOOKS = 1.5
 _RISING_S = 5.0
 # A rise that the sensor's own steps of one degree could be is none.
 _LEAST_RISE = 0.1

@@ -30,9 +30,10 @@ class Thresholds(BaseModel):
     power_s: float = Field(default=10.0, ge=0)
     power_clear_s: float = Field(default=60.0, ge=0)
     # DCGM's health watch takes the same (DCGM_LIMIT_MAX_PCIREPLAY_RATE, a minute).
-    # https://github.com/NVIDIA/DCGM/blob/master/modules/health/DcgmHealthWatch.cpp
+    # https://github.com/NVIDIA/DCGM/blob/master/common/DcgmGPUHardwareLimits.h
     pcie_replays_per_min: float = Field(default=8.0, gt=0)
-    # NVIDIA names no limit for the sum of CRC, replay and recovery errors; this one is ours.
+    # Ours, for the sum of CRC, replay and recovery errors. DCGM warns at a single one, which links
+    # that work see now and then.
     nvlink_errors_per_min: float = Field(default=100.0, gt=0)
     # Corrected errors harm nobody, and NVIDIA names no limit; a flood of them precedes worse.
     ecc_corrected_per_min: float = Field(default=100.0, gt=0)
