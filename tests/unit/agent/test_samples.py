@@ -2,6 +2,7 @@ import configparser
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,68 @@ def test_unit_starts_a_command_that_exists_with_options_that_exist() -> None:
     assert int(unit["Service"]["TimeoutStopSec"]) > drain
 
 
-def test_daemonset_sets_variables_that_exist_and_keeps_the_spool_on_the_node() -> None:
-    account, daemonset = yaml.safe_load_all((SAMPLES / "daemonset.yaml").read_text())
+@pytest.mark.parametrize("name", ["daemonset.yaml", "daemonset-unprivileged.yaml"])
+def test_daemonset_sets_what_exists_and_keeps_the_spool_on_the_node(name: str) -> None:
+    account, daemonset, config = yaml.safe_load_all((SAMPLES / name).read_text())
     pod: Any = daemonset["spec"]["template"]["spec"]
     names = {each["name"] for each in pod["containers"][0]["env"]}
+    settings = AgentSettings.model_validate(
+        {"node": "x", **yaml.safe_load(config["data"]["agent.yaml"])}
+    )
 
     assert account["metadata"]["name"] == pod["serviceAccountName"]
     assert {each for each in names if each.startswith("REFLEXARC_")} <= set(options().values())
     assert "AWS_ROLE_SESSION_NAME" in names
     mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
-    assert AgentSettings(node="x").spool_dir.is_relative_to(mounts["spool"])
-    assert all("hostPath" in volume for volume in pod["volumes"])
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+    assert settings.spool_dir.is_relative_to(mounts["spool"])
+    assert str(settings.proc_dir) == mounts["proc"]
+    assert settings.kubelet_socket.is_relative_to(mounts["pod-resources"])
+    (spool,) = (each for each in pod["volumes"] if each["name"] == "spool")
+    assert "hostPath" in spool
+
+
+def test_only_the_daemonset_that_needs_the_kernel_log_is_privileged() -> None:
+    def context(name: str) -> Any:
+        _, daemonset, _ = yaml.safe_load_all((SAMPLES / name).read_text())
+        return daemonset["spec"]["template"]["spec"]["containers"][0]["securityContext"]
+
+    assert context("daemonset.yaml")["privileged"] is True
+    without = context("daemonset-unprivileged.yaml")
+    assert without["privileged"] is without["allowPrivilegeEscalation"] is False
+    assert without["capabilities"]["drop"] == ["ALL"]
+
+
+def test_ecs_task_sets_variables_that_exist_and_keeps_the_spool_on_the_instance() -> None:
+    task = json.loads((SAMPLES / "ecs-daemon-task.json").read_text())
+    (container,) = task["containerDefinitions"]
+    names = {each["name"] for each in container["environment"]}
+    mounted = {each["containerPath"] for each in container["mountPoints"]}
+
+    assert {each for each in names if each.startswith("REFLEXARC_")} <= set(options().values())
+    assert {"/dev/kmsg", "/var/lib/reflexarc"} == mounted
+    assert container["stopTimeout"] > AgentSettings(node="x").drain_s
+
+
+def test_user_data_is_shell_and_writes_settings_that_exist() -> None:
+    script = SAMPLES / "user-data.sh"
+    checked = subprocess.run(["/bin/sh", "-n", script], check=False, capture_output=True)  # noqa: S603 - our own file
+    written = re.search(r"<<'SETTINGS'\n(.*?)\nSETTINGS", script.read_text(), re.DOTALL)
+
+    assert checked.returncode == 0
+    assert written is not None
+    AgentSettings.model_validate({"node": "x", **yaml.safe_load(written[1])})
+
+
+def test_the_unit_gives_one_capability_and_hides_nothing_that_the_agent_reads() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(SAMPLES / "reflexarc-agent.service")
+    service = unit["Service"]
+
+    assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == "CAP_SYSLOG"
+    assert service["NoNewPrivileges"] == "yes"
+    assert {"ProtectKernelLogs", "PrivateDevices", "ProtectProc"}.isdisjoint(service)
 
 
 def test_guide_lists_every_setting_with_its_flag_and_variable() -> None:
