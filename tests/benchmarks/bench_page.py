@@ -59,6 +59,9 @@ class _Quiet:
     def step(self, _: str) -> "nullcontext[None]":
         return nullcontext()
 
+    def remark(self, text: str) -> None:
+        """Stay silent."""
+
     def alerts(self, _: int) -> None:
         """Show nothing."""
 

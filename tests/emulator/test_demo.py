@@ -31,6 +31,9 @@ class Listener:
     def step(self, _: str) -> "nullcontext[None]":
         return nullcontext()
 
+    def remark(self, text: str) -> None:
+        raise AssertionError(text)
+
     def alerts(self, _: int) -> None:
         pass
 
@@ -51,6 +54,16 @@ def test_the_demo_reports_every_page_once(
     written = json.loads((tmp_path / "report.json").read_text())
     assert (written["lost"], written["duplicates"]) == (0, 0)
     assert len(written["alerts"]) == len(show.pages) > 20
+    hot = [each for each in show.pages if each.cause == "thermal/hw-slowdown"]
+    assert sorted((each.channel, each.gpu) for each in hot) == [
+        ("pagerduty", "0000:5d:00"),
+        ("slack", "0000:5d:00"),
+    ]
+    assert {each.node for each in show.pages if each.node.startswith("gpu-node-12")} == {
+        each.node for each in hot
+    }
+    assert not [each for each in hot if each.latency_ms > 5_000]
+    assert written["fleet"] is None or written["fleet"]["gpus"] == 8
     assert {"code", "node", "gpu", "severity", "channel", "latency_ms", "hops"} <= set(
         written["alerts"][0]
     )

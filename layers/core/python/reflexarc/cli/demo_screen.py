@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reflexarc.emulator.audit import STAGES, Alert
 from reflexarc.emulator.lane import Lane
-from reflexarc.emulator.report import Report
+from reflexarc.emulator.report import Fleet, Report
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue"}
 _PLAIN_WIDTH = 120  # pipes and CI logs wrap nothing
@@ -46,6 +46,10 @@ class Screen:
         took = f"{time.monotonic() - began:5.1f} s"
         self._out.print(Text.assemble(("  ✓ ", "green"), f"{text:<66}", (took, "dim")))
 
+    def remark(self, text: str) -> None:
+        """Print something that a reader should know."""
+        self._out.print(Text.assemble(("  ! ", "yellow"), text))
+
     def alerts(self, nodes: int) -> None:
         """Print what the rows hold."""
         self._out.print()
@@ -77,6 +81,8 @@ class Screen:
             ("stages", f"{self._medians(report) or '-'} (medians, ms)"),
             ("warm-up", f"{_ms(report.warm_up_ms)} before the first line, as the watchdog does it"),
         ]
+        if report.fleet is not None:
+            pairs.append(("fleet", _fleet(report.fleet)))
         self._out.print()
         for name, value in pairs:
             self._out.print(Text.assemble((f"  {name:<11}", "dim"), value))
@@ -119,7 +125,7 @@ class Screen:
         shown = "".join(f"{stage:>8}" for stage in stages) if self._wide else ""
         return Text.assemble(
             (f"  {severity:<9}", style),
-            f"{fault[:15]:<16}{where[:30]:<31}{channel:<10}",
+            f"{fault[:19]:<20}{where[:30]:<31}{channel:<10}",
             (f"{latency:>8}", "bold" if style != "dim" else "dim"),
             (shown, "dim"),
         )
@@ -134,6 +140,12 @@ class Screen:
             for stage, values in by_stage.items()
             if values
         )
+
+
+def _fleet(fleet: Fleet) -> str:
+    health = ", ".join(f"{count} {name}" for name, count in sorted(fleet.health.items()))
+    jobs = f", job {', '.join(fleet.jobs)}" if fleet.jobs else ""
+    return f"{fleet.gpus} GPUs of {fleet.node}: {health}{jobs}"
 
 
 def _ms(value: float | None) -> str:

@@ -1,7 +1,7 @@
 """Real edge agents over files that stand for kernel logs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,10 +40,12 @@ def start(
     queue_url: str | None = None,
     sink: Sequence[str] | None = None,
     options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Node:
     """Start an agent for one node; `endpoint` is who it is and where it sends, if not as root.
 
-    `sink` has the flags of another sink than the stack's queues.
+    `sink` has the flags of another sink than the stack's queues. Without an `env` of its own a node
+    has no GPU that NVML could see: a developer's own would change what is tested.
     """
     queues = (
         *("--faults-queue-url", queue_url or stack.outputs["GpuFaultsQueueUrl"]),
@@ -58,10 +60,11 @@ def start(
             *(sys.executable, "-c", RUN, "agent", "--json"),
             *("--node", name, "--source", f"file:{log}", "--spool-dir", folder / "spool"),
             *(queues if sink is None else sink),
+            *(("--no-nvml",) if env is None else ()),
             *options,
         ],
         cwd=folder,
-        env=(endpoint or stack.endpoint).environment(),
+        env={**(endpoint or stack.endpoint).environment(), **(env or {})},
     )
     return Node(name=name, log=log, agent=agent)
 

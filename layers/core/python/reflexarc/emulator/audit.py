@@ -27,6 +27,8 @@ class Expected:
     code: int | None
     severity: Severity
     written_at: datetime
+    by_the_node: bool = False
+    """Found by a rule on the node: its way begins there, at some moment of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

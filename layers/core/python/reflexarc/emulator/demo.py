@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -9,18 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from reflexarc.emulator import agents, lane, scenario, standins
+from reflexarc.emulator import agents, hot_node, lane, scenario, standins
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.audit import Alert, Expected, Landed, alert, audit
 from reflexarc.emulator.due import Due
+from reflexarc.emulator.errors import LaneUnavailable
+from reflexarc.emulator.hot_node import HotNode
 from reflexarc.emulator.lane import Lane, Plan
 from reflexarc.emulator.processes import Processes, wait_until
-from reflexarc.emulator.report import Report
+from reflexarc.emulator.report import Fleet, Report
 from reflexarc.events.signal import Hops
+from reflexarc.gpu.readings import NodeState
 
 LOGS = Path("build", "demo", "logs")
 PATIENCE_S = 40.0  # longer than the visibility of a crashed sender's wake-up (30 s)
 QUIET_S = 1.0  # a second page for the same thing would follow the first at once
+FLEET_S = 3.0  # readings come by the minute; the demo does not wait for what is not there yet
 # Enough to see every kind of fault, little enough to stay within half a minute: Slack takes one
 # message a second.
 INCIDENTS = 13
@@ -33,6 +38,9 @@ class Show(Protocol):
 
     def step(self, text: str) -> AbstractContextManager[None]:
         """Show that something is being set up while the context lasts."""
+
+    def remark(self, text: str) -> None:
+        """Say something that a reader should know."""
 
     def alerts(self, nodes: int) -> None:
         """Say that the lines begin to flow."""
@@ -65,6 +73,8 @@ class Watcher:
             place = (page.key, page.channel)
             told = replace(page, hops=self._hops(place))
             self.landed.append(told)
+            if told.hops is not None and place in self.due and self.due[place].by_the_node:
+                self.due[place] = replace(self.due[place], written_at=told.hops.observed_at)
             if place in self.due and place not in self._seen:
                 self.show.landed(alert(self.due[place], told))
             self._seen.add(place)
@@ -95,22 +105,54 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     # An emulator that is not ours may remember the incidents of an earlier run as open.
     suffix = "" if running.emulator else f"-{secrets.token_hex(2)}"
     logs = scenario.logs_of(checkout, suffix)
-    with show.step(f"starting {len(logs)} edge agents"):
+    with show.step(f"starting {len(logs) + 1} edge agents, one of them with 8 GPUs"):
         nodes = {name: running.node(name) for name in logs}
-        agents.wait_for(tuple(nodes.values()))
+        hot, without = _hot_node(running, checkout, suffix)
+        agents.wait_for((*nodes.values(), *([hot.node] if hot else [])))
+    if without:
+        show.remark(without)
     with show.step("waking the functions with canaries, all cold at once"):
         began = time.monotonic()
         running.stack.warm(alongside=WARM_ALONGSIDE)
         warm_up_ms = round((time.monotonic() - began) * 1000, 1)
-    show.alerts(len(nodes))
+    show.alerts(len(nodes) + (hot is not None))
     watcher = Watcher(lane=running, show=show, read=len(running.standins.log()))
+    watcher.expect(hot.expected() if hot else ())
     _write(nodes, logs, watcher, incidents)
     deadline = time.monotonic() + PATIENCE_S
     while not watcher.complete and time.monotonic() < deadline:
         watcher.look(0.5)
     _listen(watcher, QUIET_S)
     verdict = audit(watcher.due.values(), watcher.landed)
-    return Report.of(verdict, warm_up_ms)
+    return Report.of(verdict, warm_up_ms, _fleet(running, hot) if hot else None)
+
+
+def _fleet(running: Lane, hot: HotNode) -> Fleet | None:
+    """Return what is known of the hot node by now; readings take their time, pages do not."""
+    found: list[NodeState] = []
+
+    def known() -> bool:
+        state = running.fleet(hot.node.name)
+        found.extend([state] if state is not None and state.gpus else [])
+        return bool(found)
+
+    if not wait_until(known, FLEET_S):
+        return None
+    (state,) = found
+    return Fleet(
+        node=state.node,
+        gpus=len(state.gpus),
+        health=dict(Counter(gpu.health for gpu in state.gpus)),
+        jobs=tuple(sorted({gpu.job.id for gpu in state.gpus if gpu.job})),
+    )
+
+
+def _hot_node(running: Lane, checkout: Path, suffix: str) -> tuple[HotNode | None, str]:
+    """Start the node with GPUs, or say why there is none."""
+    try:
+        return hot_node.start(running, checkout, suffix), ""
+    except LaneUnavailable as error:
+        return None, f"no node with GPUs: {error}"
 
 
 def run(plan: Plan, show: Show, processes: Processes) -> tuple[Lane, Report]:

@@ -5,12 +5,13 @@ asked. So a page that they lose or double is one that this still counts once.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reflexarc.emulator.audit import Expected
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.envelope import Source
+from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.incident import key_of
 from reflexarc.events.notice import Channel
 from reflexarc.events.severity import Severity
@@ -49,6 +50,21 @@ class Due:
         if fault.kind == "none" and not fault.suspicious:
             return []
         return [page for signal in _signals(node, event, at) for page in self._pages(signal, at)]
+
+    def found(self, node: str, finding: Finding, at: datetime) -> list[Expected]:
+        """Return the pages that become due because a node's own rule found this."""
+        batch = Batch(
+            id="0" * 26,
+            source=Source(node=node),
+            seq=None,
+            sent_at=at,
+            reports=(),
+            findings=(finding,),
+        )
+        delivery = Delivery(message_id="", body="", sender="", queued_at=at)
+        signals = signals_of(batch, delivery, GpuPolicy(), at)
+        pages = [page for signal in signals for page in self._pages(signal, at)]
+        return [replace(page, by_the_node=True) for page in pages]
 
     def _pages(self, signal: Signal, at: datetime) -> list[Expected]:
         life = self._lives[signal.entity.fingerprint]

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from reflexarc.adapters.dynamodb.fleet_list import FleetList
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
 from reflexarc.emulator import agents, iam_gaps, ministack, stack, standins
 from reflexarc.emulator.agents import Node
@@ -16,6 +18,7 @@ from reflexarc.emulator.processes import Processes
 from reflexarc.emulator.stack import Stack
 from reflexarc.emulator.standins import StandIns
 from reflexarc.events.signal import Hops
+from reflexarc.gpu.readings import NodeState
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -78,6 +81,12 @@ class Lane:
             endpoint=self.agent_endpoint,
             sink=("--https-url", self.stack.outputs["IngestUrl"], *options),
         )
+
+    def fleet(self, node: str) -> NodeState | None:
+        """Return what the fleet's table knows of a node."""
+        listed = FleetList(self.endpoint.client("dynamodb"), self.stack.outputs["FleetTableName"])
+        known = listed.nodes(datetime.now(UTC).date(), node).nodes
+        return known[0].state if known else None
 
     def hops(self, page: Expected) -> Hops | None:
         """Return when each part touched a page that was sent, once that is recorded."""

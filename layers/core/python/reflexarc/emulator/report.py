@@ -41,6 +41,17 @@ class AlertRow(BaseModel):
     hops: dict[str, float]
 
 
+class Fleet(BaseModel):
+    """What the fleet's table knows of the node with GPUs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    gpus: int
+    health: dict[str, int]
+    jobs: tuple[str, ...]
+
+
 class Report(BaseModel):
     """What happened: every page, how long they took, what was lost or came twice."""
 
@@ -50,13 +61,16 @@ class Report(BaseModel):
     latency_ms: Latency
     lost: int
     duplicates: int
+    fleet: Fleet | None = Field(default=None, description="null: nothing was read of it yet")
     warm_up_ms: float | None = Field(
         default=None,
         description="the functions' start from cold, all at once and before the first line",
     )
 
     @classmethod
-    def of(cls, verdict: Audit, warm_up_ms: float | None = None) -> "Report":
+    def of(
+        cls, verdict: Audit, warm_up_ms: float | None = None, fleet: Fleet | None = None
+    ) -> "Report":
         """Return the document of a verdict."""
         return cls(
             alerts=tuple(AlertRow.model_validate(asdict(alert)) for alert in verdict.alerts),
@@ -64,6 +78,7 @@ class Report(BaseModel):
             lost=len(verdict.lost),
             duplicates=len(verdict.duplicates),
             warm_up_ms=warm_up_ms,
+            fleet=fleet,
         )
 
     def write(self, path: Path) -> None:
