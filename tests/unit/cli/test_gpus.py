@@ -76,6 +76,12 @@ def test_the_table_has_every_gpu_with_its_heat_job_and_waste(fleet: DynamoFleet)
     assert "1 GPUs on 1 nodes, 0 hot, held idle today: 1.0 h, 1 of them unpriced" in output
 
 
+def test_an_address_is_no_picture(fleet: DynamoFleet) -> None:
+    keep(fleet, "node-1", gpus=[gpu(0, device="0000:ab:00")])
+
+    assert "0000:ab:00" in run().output
+
+
 def test_a_price_of_the_configuration_makes_dollars(fleet: DynamoFleet) -> None:
     keep(fleet, "node-1", gpus=[gpu(0)], hours=[hour(0, allocated_idle_s=3600.0)])
     document = json.dumps({"gpu": {"hourly_usd": {"H100": "2.50"}}})

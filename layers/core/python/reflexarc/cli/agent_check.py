@@ -74,7 +74,7 @@ def check(config: Path | None, given: Mapping[str, Any], *, send: bool, as_json:
         }
         typer.echo(json.dumps(shown, indent=2))
     else:
-        show(items, Console())
+        show(items, Console(emoji=False))
     return exit_code(items)
 
 

@@ -24,7 +24,7 @@ _MEANING = (
 
 def console(*, stderr: bool, quiet: bool) -> Console:
     """Return a console that colours terminals only."""
-    made = Console(stderr=stderr, quiet=quiet, highlight=False)
+    made = Console(stderr=stderr, quiet=quiet, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = _PLAIN_WIDTH
     return made

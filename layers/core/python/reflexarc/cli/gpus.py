@@ -79,7 +79,7 @@ def gpus(
     elif not lines:
         typer.echo(_nothing(node, hot=hot))
     else:
-        console = Console()
+        console = Console(emoji=False)
         console.print(_table(lines, now))
         console.print(_summary(lines))
 

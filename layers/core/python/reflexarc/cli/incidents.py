@@ -43,7 +43,7 @@ def list_incidents(
     if not found:
         typer.echo("No incidents." if state == "any" else f"No {state} incidents.")
         return
-    Console().print(_listed(found))
+    Console(emoji=False).print(_listed(found))
 
 
 @incidents_app.command("show")
@@ -67,7 +67,7 @@ def show_incident(
     if as_json:
         typer.echo(json.dumps(_as_json(dossier)))
         return
-    Console().print(_shown(dossier))
+    Console(emoji=False).print(_shown(dossier))
 
 
 def _only(beginning: str, known: list[str]) -> str:

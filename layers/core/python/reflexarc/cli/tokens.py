@@ -71,7 +71,7 @@ def list_tokens(
     for token in found:
         facts = _facts(token, now)
         table.add_row(*(escape(str(facts[name])) for name in _SHOWN))
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 @tokens_app.command()

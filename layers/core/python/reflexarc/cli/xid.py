@@ -73,7 +73,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
-        console = Console()
+        console = Console(emoji=False)
         console.print(shown(facts))
         for source in facts.get("sources", ()):  # unwrapped, so that an address can be copied
             line = Text(f"{source['title']}: {source['url']}", style="dim")
