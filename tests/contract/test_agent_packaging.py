@@ -45,7 +45,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not UV.exists():
         pytest.skip("no build/uv: make setup brings it")
     out = tmp_path_factory.mktemp("wheel")
-    command = [UV, "build", "--quiet", "--wheel", "--offline", "--out-dir", out, ROOT]
+    command = [
+        str(UV),
+        "build",
+        "--quiet",
+        "--wheel",
+        "--offline",
+        "--out-dir",
+        str(out),
+        str(ROOT),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if "hatchling" in done.stderr and "network" in done.stderr:
         pytest.skip(f"the build backend cannot be had here: {done.stderr.strip()[-200:]}")
