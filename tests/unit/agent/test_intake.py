@@ -8,6 +8,7 @@ import pytest
 from reflexarc.agent.lines import Chunk
 from reflexarc.events.gpu_faults import Fault, GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
+from reflexarc.gpu.watch.witness import Witness
 from tests.agent.fakes import NOW, XID_79, XID_95, Bench, xid
 
 
@@ -144,6 +145,27 @@ def test_numbers_begin_anew_after_a_reboot(tmp_path: Path) -> None:
         ("boot-a", 1),
         ("boot-b", 1),
     ]
+    after.spool.close()
+
+
+@pytest.mark.parametrize("boot", ["boot-a", "boot-b"])
+def test_state_of_another_version_stops_no_agent_and_keeps_its_numbers(
+    tmp_path: Path, boot: str
+) -> None:
+    before = Bench(tmp_path)
+    counted = {"key": "k", "line": XID_95, "count": 3, "kernel_seq": None, "first_at": "soon"}
+    seen = {"at": NOW.isoformat(), "by": ["nvml"], "device": "0000:3b:00", "not_known_here": 1}
+    state = {"boot": "boot-a", "seq": 7, "pending": [counted], "witness": {"waiting": [seen]}}
+    before.spool.put("faults", [], {**state, "cursors": {"kmsg": {"seq": 5}}, "new": True})
+    before.spool.close()
+
+    after = Bench(tmp_path, boot=boot, witness=Witness())
+    after.feed(xid(1))
+
+    assert [batch.seq for batch in batches(after)] == [8 if boot == "boot-a" else 1]
+    told = " ".join(after.written)
+    assert "counts kept by another agent cannot be read" in told
+    assert "reports kept by another agent cannot be read" in told
     after.spool.close()
 
 

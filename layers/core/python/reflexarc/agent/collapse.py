@@ -127,13 +127,16 @@ class Collapser:
     def restore(self, snapshot: Iterable[Mapping[str, object]], now: float) -> None:
         """Go on counting where an earlier process stopped."""
         for saved in snapshot:
-            repeats = self._begin(str(saved["key"]), self._first, now)
+            # All of it is understood before any of it counts.
             seq = saved["kernel_seq"]
-            repeats.line = str(saved["line"])
-            repeats.count = int(str(saved["count"]))
-            repeats.first_at = datetime.fromisoformat(str(saved["first_at"]))
-            repeats.last_at = datetime.fromisoformat(str(saved["last_at"]))
-            repeats.kernel_seq = None if seq is None else int(str(seq))
+            line, count = str(saved["line"]), int(str(saved["count"]))
+            first, last = (
+                datetime.fromisoformat(str(saved[each])) for each in ("first_at", "last_at")
+            )
+            number = None if seq is None else int(str(seq))
+            repeats = self._begin(str(saved["key"]), self._first, now)
+            repeats.line, repeats.count, repeats.kernel_seq = line, count, number
+            repeats.first_at, repeats.last_at = first, last
 
     def _begin(self, key: str, window: float, now: float) -> _Repeats:
         repeats = self._open[key] = _Repeats(due=now + window, window=window)

@@ -28,6 +28,8 @@ from reflexarc.kernel.clock import Clock
 COUNTS_SECONDS = 1.0
 POSITION_SECONDS = 30.0
 _SAMPLE_MAX = 500
+# What a state of another version of the agent may raise: a name more, less, or of another shape.
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +75,8 @@ class Intake:
             self._leave_for_boot(faults, pending)
             return
         self._take_over_seq("faults", faults)
-        self.collapser.restore(pending, self.monotonic())
-        if self.witness is not None and "witness" in faults:
-            self.witness.restore(faults["witness"], self.monotonic())
+        self._take_over_counts(self.collapser, pending)
+        self._take_over_reports(faults)
 
     def accept(self, item: Item) -> None:
         """Take in what was read or noticed; what is new can be sent when this returns."""
@@ -232,15 +233,27 @@ class Intake:
         except (ValueError, TypeError) as error:
             self.log.warning("hours kept by an earlier agent cannot be read", why=error)
 
+    def _take_over_counts(self, collapser: Collapser, pending: Any) -> None:
+        try:
+            collapser.restore(pending, self.monotonic())
+        except _UNREADABLE as error:
+            self.log.warning("counts kept by another agent cannot be read", why=error)
+
+    def _take_over_reports(self, state: Any) -> None:
+        if self.witness is None:
+            return
+        try:
+            self.witness.restore(state.get("witness", {}), self.monotonic())
+        except _UNREADABLE as error:
+            self.log.warning("reports kept by another agent cannot be read", why=error)
+
     def _leave_for_boot(self, state: Any, pending: Any) -> None:
         """Send what an agent counted or held back before the node rebooted, as of that boot."""
         earlier = Collapser()
-        earlier.restore(pending, self.monotonic())
-        held: Sequence[Finding] = ()
-        if self.witness is not None and "witness" in state:
-            # Nothing of that boot will confirm these any more.
-            self.witness.restore(state["witness"], self.monotonic())
-            held = self.witness.due(math.inf)
+        self._take_over_counts(earlier, pending)
+        self._take_over_reports(state)
+        # Nothing of that boot will confirm these any more.
+        held = () if self.witness is None else self.witness.due(math.inf)
         seq = int(state["seq"])
 
         def mint() -> tuple[str, int]:
