@@ -1,6 +1,6 @@
 #!/bin/sh
 # EC2 user data of a GPU node, or a step of its AMI: installs the agent and starts it.
-# Put in your queue URLs. The instance profile needs the policy that the stack's AgentSend names.
+# Put in your queue URLs. The instance profile needs the policy of the stack's output AgentPolicyArn.
 set -eu
 python3 -m venv /opt/reflexarc
 /opt/reflexarc/bin/pip install --quiet 'reflexarc[agent]'

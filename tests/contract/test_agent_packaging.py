@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from reflexarc.agent.settings import AgentSettings
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / "build" / "uv" / "bin" / "uv"
@@ -139,6 +142,18 @@ def test_wheel_holds_the_agent_its_data_and_its_command_and_no_tests(wheel: Path
     assert packed == ours
     assert "reflexarc/agent/compose.py" in packed
     assert "reflexarc = reflexarc.cli:main" in commands
+
+
+def test_sample_settings_that_are_off_are_valid_once_their_mark_is_taken_away() -> None:
+    text = (ROOT / "samples" / "agent" / "agent.yaml").read_text()
+    everything = yaml.safe_load(re.sub("^#: ", "", text, flags=re.MULTILINE))
+    queues = {name: everything.pop(name) for name in ("faults_queue_url", "readings_queue_url")}
+    https = {name: everything.pop(name) for name in ("https_url", "https_auth", "token_file")}
+
+    for sink in (queues, https):
+        AgentSettings.model_validate({"node": "x", **everything, **sink}).check_queues()
+    assert yaml.safe_load(text).keys().isdisjoint({"second", "metrics_file", *https})
+    assert {"second", "thresholds", "job_env", "hpc_job_dir"} <= everything.keys()
 
 
 def test_extra_stays_small(installed: Path) -> None:
