@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reflexarc.emulator import demo, scenario
+from reflexarc.agent.settings import AgentSettings
+from reflexarc.emulator import demo, hot_node, scenario
 from reflexarc.emulator.audit import Alert
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.processes import wait_until
 from reflexarc.emulator.stack import find_checkout
+from reflexarc.gpu.identity import device_of
 from reflexarc.kernel.errors import Unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +29,13 @@ class Listener:
 
     def __init__(self) -> None:
         self.pages: list[Alert] = []
+        self.remarks: list[str] = []
 
     def step(self, _: str) -> "nullcontext[None]":
         return nullcontext()
 
     def remark(self, text: str) -> None:
-        raise AssertionError(text)
+        self.remarks.append(text)
 
     def alerts(self, _: int) -> None:
         pass
@@ -63,11 +66,74 @@ def test_the_demo_reports_every_page_once(
         each.node for each in hot
     }
     assert not [each for each in hot if each.latency_ms > 5_000]
-    assert written["fleet"] is None or written["fleet"]["gpus"] == 8
+    assert show.remarks == []
+    assert written["fleet"] == {
+        "node": "gpu-node-12",
+        "gpus": 8,
+        "health": {"critical": 1, "ok": 7},
+        "jobs": ["4711"],
+    }
     assert {"code", "node", "gpu", "severity", "channel", "latency_ms", "hops"} <= set(
         written["alerts"][0]
     )
     assert written["latency_ms"]["p50"] <= written["latency_ms"]["p95"]
+
+
+@pytest.mark.emulator
+def test_a_demo_without_a_compiler_says_so_and_plays_the_rest(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hot_node, "SOURCES", Path("nowhere"))
+    monkeypatch.setattr(scenario, "NODES", {"no-gcc-node": "gb200-tray.log"})
+    monkeypatch.setattr(scenario, "BETWEEN_FAULTS_S", 0.1)
+    show = Listener()
+
+    report = demo.play(lane, show, ROOT, incidents=2)
+
+    assert (report.lost, report.duplicates, report.fleet) == (0, 0, None)
+    assert {page.node for page in show.pages} == {"no-gcc-node"}
+    assert ["gcc" in remark for remark in show.remarks] == [True]
+
+
+def test_the_nights_job_is_what_the_prolog_writes(tmp_path: Path) -> None:
+    (sample,) = (ROOT / hot_node.NIGHT / "jobs").iterdir()
+    job = json.loads(sample.read_text())
+
+    subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "samples" / "agent" / "slurm" / "prolog.sh"],
+        env={
+            "REFLEXARC_JOBS_DIR": str(tmp_path),
+            "SLURM_JOB_ID": job["id"],
+            "SLURM_JOB_USER": job["user"],
+            "SLURM_JOB_NAME": job["name"],
+            "SLURM_JOB_ACCOUNT": job["account"],
+            "SLURM_JOB_NODELIST": job["nodes"],
+            "SLURM_JOB_GPUS": ",".join(job["gpus"]),
+        },
+        check=True,
+    )
+
+    assert (tmp_path / sample.name).read_text() == sample.read_text()
+
+
+def test_the_nights_settings_are_an_agents() -> None:
+    settings = AgentSettings.combine(
+        ROOT / hot_node.NIGHT / "agent.yaml", {"dry_run": True}, hostname="gpu-node-12"
+    )
+
+    assert settings.labels["rack"] == "r12"
+    assert settings.heartbeat_s < demo.FLEET_S
+
+
+def test_the_night_heats_the_gpu_that_the_demo_waits_for() -> None:
+    lines = (ROOT / hot_node.NIGHT / "gpus.txt").read_text().splitlines()
+
+    cards = [line.split()[1] for line in lines if line.startswith("gpu ")]
+    (slowed,) = (line.split() for line in lines if line.endswith(":0x48"))
+
+    assert len(cards) == 8
+    assert device_of(cards[int(slowed[1])]) == hot_node.HOT.device
+    assert float(slowed[-1].split(":")[0]) == hot_node.HOT_AT.total_seconds()
 
 
 @pytest.mark.emulator

@@ -17,8 +17,8 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue"}
 _PLAIN_WIDTH = 120  # pipes and CI logs wrap nothing
 _STAGES_FROM_WIDTH = 112
 _MEANING = (
-    "read: kernel line to agent · send: to the queue · queue: to gpu_alert · "
-    "decide: to a stored incident · deliver: to the vendor"
+    "read: kernel line to agent · send: to the queue · queue: to gpu_alert",
+    "decide: to a stored incident · deliver: to the vendor",
 )
 
 
@@ -53,9 +53,7 @@ class Screen:
     def alerts(self, nodes: int) -> None:
         """Print what the rows hold."""
         self._out.print()
-        self._out.print(
-            Text(f"  {nodes} nodes log their faults; each page as it lands, in ms", "bold")
-        )
+        self._out.print(Text(f"  {nodes} nodes at work; each page as it lands, in ms", "bold"))
         texts = ("severity", "fault", "where", "to", "latency")
         self._out.print(self._row(texts, STAGES, "dim"))
 
@@ -78,7 +76,7 @@ class Screen:
                 "latency",
                 f"p50 {_ms(latency.p50)}   p95 {_ms(latency.p95)}   max {_ms(latency.max)}",
             ),
-            ("stages", f"{self._medians(report) or '-'} (medians, ms)"),
+            ("medians", f"{self._medians(report) or '-'} ms"),
             ("warm-up", f"{_ms(report.warm_up_ms)} before the first line, as the watchdog does it"),
         ]
         if report.fleet is not None:
@@ -92,7 +90,9 @@ class Screen:
             Text.assemble(("  verdict    ", "dim"), (verdict, "bold green" if good else "bold red"))
         )
         self._out.print(Text.assemble(("  report     ", "dim"), f"{_shown(path)}, {took_s:.1f} s"))
-        self._out.print(Text(f"\n  {_MEANING}", "dim"))
+        self._out.print()
+        for line in _MEANING:  # each fits into 80 columns
+            self._out.print(Text(f"  {line}", "dim"))
 
     def how_to_use(self, lane: Lane) -> None:
         """Print how to reach what was left running."""
@@ -111,6 +111,7 @@ class Screen:
             f"echo '{line}' |",
             "  reflexarc agent --node my-node --source stdin --once --spool-dir /tmp/reflexarc-try",
             "reflexarc incidents list",
+            "reflexarc gpus",
             f"curl -s {lane.standins.url}/_slack       # what Slack shows",
             f"curl -s {lane.standins.url}/_pagerduty   # what PagerDuty holds",
         ]
