@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,6 +23,9 @@ UV = ROOT / "build" / "uv" / "bin" / "uv"
 LOG = ROOT / "samples" / "kernel-logs" / "night-on-a-node.log"
 # Named as well as computed: what of an allowed distribution is too heavy, or not the agent's.
 NEVER = ("boto3.resources", "reflexarc.emulator", "moto", "grpc", "google", "nvitop", "rich.live")
+UNIT = ROOT / "samples" / "agent" / "reflexarc-agent.service"
+# A tenth of a point is a line of the unit, and each has its reason there.
+EXPOSURE_MAX = 2.2
 QUEUES = (
     *("--faults-queue-url", "http://127.0.0.1:1/123456789012/faults"),
     *("--readings-queue-url", "http://127.0.0.1:1/123456789012/readings"),
@@ -220,3 +224,61 @@ def test_check_looks_through_every_sensor_with_the_extra_alone(
     assert says[str(LOG)] == "can be read"
     assert {"nvml", "dcgm", "vitals"} <= says.keys()
     assert "a node has no" not in done.stdout + done.stderr
+
+
+def systemd(verb: str, unit: Path) -> "subprocess.CompletedProcess[str]":
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze here")
+    return subprocess.run(  # noqa: S603 - our own words
+        [analyze, *verb.split(), unit], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """Return the unit with a program that this machine has."""
+    path = tmp_path / UNIT.name
+    path.write_text(UNIT.read_text().replace("/opt/reflexarc/bin/reflexarc", "/bin/true"))
+    return path
+
+
+def test_unit_has_no_line_that_systemd_does_not_understand(unit: Path) -> None:
+    done = systemd("verify", unit)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_unit_exposes_little(unit: Path) -> None:
+    done = systemd("security --offline=yes", unit)
+    found = re.search(r"exposure level for \S+ (\d+\.\d)", done.stdout)
+
+    if found is None:
+        pytest.skip(f"this systemd cannot judge a file: {done.stderr}")
+    assert float(found[1]) <= EXPOSURE_MAX
+
+
+def test_unit_lets_in_every_gpu_before_the_driver_is_loaded() -> None:
+    allowed = re.findall(r"^DeviceAllow=(.+)$", UNIT.read_text(), re.MULTILINE)
+
+    # 195 is the driver's fixed major number, 255 nvidiactl.
+    numbers = [f"/dev/char/195:{minor} rw" for minor in (*range(16), 255)]
+    assert allowed == ["/dev/kmsg r", *numbers, "char-nvidia* rw"]
+
+
+def test_unit_keeps_the_folder_that_root_writes_out_of_the_agents_hands() -> None:
+    text = UNIT.read_text()
+    (made,) = re.findall(r"^ExecStartPre=(.+)$", text, re.MULTILINE)
+
+    assert made.startswith("+")
+    assert str(AgentSettings(node="x").jobs_dir) in made.split()
+    assert "\nRuntimeDirectory=" not in text
+
+
+def test_image_installs_the_wheel_with_every_extra(installed: Path) -> None:
+    text = (ROOT / "samples" / "agent" / "Dockerfile").read_text()
+    (found,) = importlib.metadata.distributions(path=[str(installed)])
+    (extras,) = re.findall(r"\$1\[([a-z,]+)\]", text)
+
+    assert set(extras.split(",")) == set(found.metadata.get_all("Provides-Extra") or ())
+    assert re.findall(r"^([A-Z]+) ", text, re.MULTILINE)[-2:] == ["ENTRYPOINT", "CMD"]

@@ -83,7 +83,7 @@ def test_only_the_daemonset_that_needs_the_kernel_log_is_privileged() -> None:
     assert context("daemonset.yaml")["privileged"] is True
     without = context("daemonset-unprivileged.yaml")
     assert without["privileged"] is without["allowPrivilegeEscalation"] is False
-    assert without["capabilities"]["drop"] == ["ALL"]
+    assert without["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_ecs_task_sets_variables_that_exist_and_keeps_the_spool_on_the_instance() -> None:
@@ -93,7 +93,15 @@ def test_ecs_task_sets_variables_that_exist_and_keeps_the_spool_on_the_instance(
     mounted = {each["containerPath"] for each in container["mountPoints"]}
 
     assert {each for each in names if each.startswith("REFLEXARC_")} <= set(options().values())
-    assert {"/dev/kmsg", "/var/lib/reflexarc"} == mounted
+    assert mounted == {"/var/lib/reflexarc"}
+    # ECS maps a single device, so no privilege is needed; the instance's session name, unlike that
+    # of a task's role, stays the same over restarts.
+    (device,) = container["linuxParameters"]["devices"]
+    assert (device["containerPath"], device["permissions"]) == ("/dev/kmsg", ["read"])
+    assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"], "add": ["SYSLOG"]}
+    assert container["privileged"] is False
+    assert "taskRoleArn" not in task
+    assert task["networkMode"] == "host"
     assert container["stopTimeout"] > AgentSettings(node="x").drain_s
 
 
