@@ -1,8 +1,8 @@
 """What the agent costs a node, and how soon it speaks: real processes over the NVML stub.
 
 idle: eight GPUs looked at once a second by every sensor, rules and readings on; the peer is
-nvitop's API asked for the same values of the same eight GPUs once a second, which judges and sends
-nothing.
+nvitop's API asked for the same eight GPUs once a second, which judges and sends nothing. The stub
+has no answer for its power limit and ECC totals; that makes the peer look cheaper, not us.
 
 storm: 800,000 lines of Xid 95, 29 distinct, written within a minute; the peer is the forwarder that
 sends each fault line as a message of its own, ten a request: what it would send is reckoned.
