@@ -11,27 +11,27 @@ from reflexarc.events.severity import Severity
 GpuName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class Override(BaseModel):
-    """What to say instead about one code; what is left out stays as the catalogue has it."""
+class Wish(BaseModel):
+    """What to say instead; what is left out stays as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Severity | None = None
+    action: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
+    owner: Literal["oncall", "job"] | None = None
+
+
+class Override(Wish):
+    """What to say instead about one code of the catalogue."""
 
     kind: Literal["xid", "sxid"] = "xid"
     code: Annotated[int, Field(ge=0, le=99_999)]
-    severity: Severity | None = None
-    action: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
-    owner: Literal["oncall", "job"] | None = None
 
 
-class RuleOverride(BaseModel):
-    """What to say instead about one rule of the nodes; what is left out stays as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RuleOverride(Wish):
+    """What to say instead about one rule of the nodes."""
 
     rule: Annotated[str, StringConstraints(pattern=RULE_PATTERN)]
-    severity: Severity | None = None
-    action: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
-    owner: Literal["oncall", "job"] | None = None
 
 
 class GpuPolicy(BaseModel):

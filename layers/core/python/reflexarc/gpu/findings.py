@@ -7,6 +7,7 @@ the same: agents may be newer than functions.
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,9 +16,9 @@ from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity
 from reflexarc.gpu.config import GpuPolicy
-from reflexarc.gpu.identity import device_of
+from reflexarc.gpu.identity import bus_id, device_of
 from reflexarc.gpu.model import FaultLine, Verdict
-from reflexarc.gpu.rules import DEFAULT_POLICY, judge
+from reflexarc.gpu.rules import DEFAULT_POLICY, judge, wished
 
 SECOND_WITNESS = "reported by NVML or DCGM; not seen in the kernel log"
 _CODE = re.compile(r"(xid|sxid)/([0-9]{1,5})")
@@ -76,44 +77,23 @@ def known_rule(rule: str) -> dict[str, Any] | None:
 
 def overridden(verdict: Verdict, rule: str, policy: GpuPolicy) -> Verdict:
     """Apply the fleet's wishes about a rule; a clear stays a clear."""
-    wish = next((wish for wish in reversed(policy.rules) if wish.rule == rule), None)
-    if wish is None or verdict.clears:
-        return verdict
-    return Verdict(
-        cause=verdict.cause,
-        severity=verdict.severity if wish.severity is None else wish.severity,
-        title=verdict.title,
-        meaning=verdict.meaning,
-        action=verdict.action if wish.action is None else wish.action,
-        owner=verdict.owner if wish.owner is None else wish.owner,
-        marks=verdict.marks,
-    )
+    wishes = reversed(policy.rules)
+    return wished(verdict, next((wish for wish in wishes if wish.rule == rule), None))
 
 
 def _second_witness(finding: Finding, fault: FaultLine, policy: GpuPolicy) -> Verdict:
     """Judge a fault of which no kernel line came as if one had come, and say so."""
     verdict = judge(fault, policy, process=finding.process, job=finding.job)
-    return Verdict(
-        cause=verdict.cause,
-        severity=verdict.severity,
-        title=verdict.title,
-        meaning=verdict.meaning,
-        action=verdict.action,
-        owner=verdict.owner,
-        clears=verdict.clears,
-        marks=(*verdict.marks, SECOND_WITNESS),
-    )
+    return replace(verdict, marks=(*verdict.marks, SECOND_WITNESS))
 
 
 def _known(finding: Finding, known: dict[str, Any]) -> Verdict:
-    device = _device(finding)
-    address = f"{device}.0" if device and "." not in device else device
     return Verdict(
         cause=finding.rule,
         severity=finding.severity,
         title=known["title"],
         meaning=known["meaning"],
-        action=known["action"].replace("{pci}", address or "<GPU>"),
+        action=known["action"].replace("{pci}", bus_id(_device(finding))),
         owner=known["owner"],
         marks=("no Xid was seen",) if finding.rule == _LOST else (),
     )

@@ -48,6 +48,13 @@ def device_of(pci: str | None) -> str:
     return f"{int(domain, 16):04x}:{rest}"
 
 
+def bus_id(device: str) -> str:
+    """Return a device as nvidia-smi -i takes it, or what stands for one that is not known."""
+    if not device:
+        return "<GPU>"
+    return device if "." in device else f"{device}.0"
+
+
 def collapse_key(fault: FaultLine, line: str) -> tuple[object, ...]:
     """Return a key that repeats of one fault share, though their register data differ.
 

@@ -5,11 +5,13 @@ job's own code did goes to the job's owner; consequences of another fault never 
 nothing that the kernel reports is dropped because it is new.
 """
 
+from dataclasses import replace
+
 from reflexarc.events.gpu_faults import Job
 from reflexarc.events.severity import Severity
 from reflexarc.gpu import catalog, nvlink, nvswitch
-from reflexarc.gpu.config import GpuPolicy
-from reflexarc.gpu.identity import device_of
+from reflexarc.gpu.config import GpuPolicy, Wish
+from reflexarc.gpu.identity import bus_id, device_of
 from reflexarc.gpu.model import FaultLine, Verdict
 
 DEFAULT_POLICY = GpuPolicy()
@@ -44,14 +46,14 @@ def judge(
         verdict = _lost()
     else:
         verdict = _unparsed()
-    verdict = _overridden(verdict, fault, policy)
+    verdict = wished(verdict, _wish(fault, policy))
     marks = verdict.marks + _whose(verdict, fault, process, job)
     return Verdict(
         cause=verdict.cause,
         severity=verdict.severity,
         title=verdict.title + _instance(fault),
         meaning=verdict.meaning,
-        action=verdict.action.replace("{pci}", _bus_id(fault)),
+        action=verdict.action.replace("{pci}", bus_id(device_of(fault.pci))),
         owner=verdict.owner,
         clears=verdict.clears,
         marks=marks,
@@ -190,22 +192,22 @@ def _whose(
     return (f"whose job this was is unknown; the process was {name or ''}{pid}",)
 
 
-def _overridden(verdict: Verdict, fault: FaultLine, policy: GpuPolicy) -> Verdict:
-    """Apply the fleet's own wishes; a clear stays a clear."""
-    if verdict.clears:
+def wished(verdict: Verdict, wish: Wish | None) -> Verdict:
+    """Apply the fleet's own wish; a clear stays a clear."""
+    if wish is None or verdict.clears:
         return verdict
-    for wish in reversed(policy.overrides):
-        if (wish.kind, wish.code) == (fault.kind, fault.code):
-            return Verdict(
-                cause=verdict.cause,
-                severity=verdict.severity if wish.severity is None else wish.severity,
-                title=verdict.title,
-                meaning=verdict.meaning,
-                action=verdict.action if wish.action is None else wish.action,
-                owner=verdict.owner if wish.owner is None else wish.owner,
-                marks=verdict.marks,
-            )
-    return verdict
+    return replace(
+        verdict,
+        severity=verdict.severity if wish.severity is None else wish.severity,
+        action=verdict.action if wish.action is None else wish.action,
+        owner=verdict.owner if wish.owner is None else wish.owner,
+    )
+
+
+def _wish(fault: FaultLine, policy: GpuPolicy) -> Wish | None:
+    about = (fault.kind, fault.code)
+    wishes = reversed(policy.overrides)
+    return next((wish for wish in wishes if (wish.kind, wish.code) == about), None)
 
 
 def _instance(fault: FaultLine) -> str:
@@ -213,14 +215,6 @@ def _instance(fault: FaultLine) -> str:
         return ""
     compute = "" if fault.compute_instance is None else f"/{fault.compute_instance}"
     return f" (MIG instance {fault.gpu_instance}{compute})"
-
-
-def _bus_id(fault: FaultLine) -> str:
-    """Return the address as nvidia-smi -i takes it."""
-    device = device_of(fault.pci)
-    if not device:
-        return "<GPU>"
-    return device if "." in device else f"{device}.0"
 
 
 def _with_detail(meaning: str, fault: FaultLine) -> str:
