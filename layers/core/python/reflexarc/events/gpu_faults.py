@@ -14,6 +14,8 @@ from reflexarc.events.severity import Severity
 # Linux cuts a printk record at 1,024 bytes (PRINTK_MESSAGE_MAX 2,048 with its prefix); several
 # lines of one event may be joined by newlines.
 LINE_MAX = 8_192
+SAYS_MAX = 500
+ASPECT_MAX = 32
 RULE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}/[a-z0-9][a-z0-9-]{0,30}$"
 
 Scheduler = Literal["slurm", "kubernetes", "process", ""]
@@ -58,7 +60,7 @@ class Finding(Value):
         description="thermal/near-limit; xid/79 where NVML or DCGM saw what the kernel log did not"
     )
     state: Literal["raised", "cleared"] = "raised"
-    aspect: Annotated[str, StringConstraints(max_length=32)] = Field(
+    aspect: Annotated[str, StringConstraints(max_length=ASPECT_MAX)] = Field(
         default="",
         description="thermal, power, memory, link, network, driver; empty: the GPU itself",
     )
@@ -66,7 +68,7 @@ class Finding(Value):
     device: str = Field(default="", description="PCI address without function; port name; empty")
     gpu_uuid: str | None = None
     severity: Severity = Field(description="as the node's rules have it; the cloud may overrule")
-    says: Annotated[str, StringConstraints(max_length=500)] = Field(
+    says: Annotated[str, StringConstraints(max_length=SAYS_MAX)] = Field(
         description="what was measured, in words: margin 3 C for 60 s at 87 C"
     )
     values: dict[str, float] = Field(

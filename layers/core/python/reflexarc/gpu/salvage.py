@@ -14,7 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from reflexarc.events.envelope import Source
-from reflexarc.events.gpu_faults import LINE_MAX, RULE_PATTERN, Finding, Job
+from reflexarc.events.gpu_faults import (
+    ASPECT_MAX,
+    LINE_MAX,
+    RULE_PATTERN,
+    SAYS_MAX,
+    Finding,
+    Job,
+)
 from reflexarc.events.severity import Severity
 from reflexarc.gpu.parse import parse
 from reflexarc.kernel.ids import ENTROPY_BYTES, ULID_PATTERN, ulid
@@ -22,7 +29,6 @@ from reflexarc.kernel.ids import ENTROPY_BYTES, ULID_PATTERN, ulid
 FAULTS_MAX = 5_000
 DEPTH_MAX = 16
 NODE_MAX = 253
-SAYS_MAX, ASPECT_MAX = 500, 32
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NODE_KEYS = ("node", "node_name", "nodename", "hostname", "host", "instance", "instance_id")
 _SENT_KEYS = ("sent_at", "sent", "time", "timestamp")

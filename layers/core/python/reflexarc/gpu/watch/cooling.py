@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from reflexarc.events.severity import Severity
+from reflexarc.gpu.watch.hold import Reading
 from reflexarc.gpu.watch.thresholds import Thresholds
 
 RULE = "thermal/cooling"
@@ -11,10 +12,10 @@ RULE = "thermal/cooling"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What to tell of the node, and which GPUs to tell of themselves."""
+    """What to tell of the node, and what of which GPUs to tell of themselves."""
 
     cooling: Severity | None = None
-    alone: tuple[str, ...] = ()
+    alone: Mapping[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -23,30 +24,33 @@ class Together:
 
     limits: Thresholds
     told: Severity | None = None
-    _waiting: dict[str, tuple[Severity, float]] = field(default_factory=dict)
+    _waiting: dict[str, tuple[Reading, float]] = field(default_factory=dict)
 
     def judge(
         self,
-        fresh: Mapping[str, Severity],
+        fresh: Mapping[str, Reading],
         ill: Mapping[str, Severity],
         warming: Collection[str],
         gpus: int,
         seconds: float,
     ) -> Verdict:
-        """Judge GPUs that a rule newly holds for, beside those that are ill or warm up already."""
-        for device, severity in fresh.items():
-            known = self._waiting.get(device)
-            worst = max(severity, known[0], key=lambda each: each.rank) if known else severity
-            self._waiting[device] = worst, known[1] if known else seconds
+        """Judge GPUs that a rule newly holds for, beside those that are ill or warm up already.
+
+        What waits is a warning, so the newest word on a GPU is never the milder one.
+        """
+        for device, reading in fresh.items():
+            _, since = self._waiting.get(device, (reading, seconds))
+            self._waiting[device] = reading, since
         self._waiting = {each: wait for each, wait in self._waiting.items() if each in ill}
         count = len(ill.keys() | set(warming))
         if self.told is not None or (ill and self._are_together(count, gpus)):
             return self._of_the_node(ill)
-        due = tuple(
-            device
-            for device, (severity, since) in self._waiting.items()
-            if severity is Severity.CRITICAL or not 0 <= seconds - since < self.limits.together_s
-        )
+        due = {
+            device: reading
+            for device, (reading, since) in self._waiting.items()
+            if reading.rule.severity is Severity.CRITICAL
+            or not 0 <= seconds - since < self.limits.together_s
+        }
         for device in due:
             del self._waiting[device]
         return Verdict(alone=due)

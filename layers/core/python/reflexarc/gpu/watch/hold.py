@@ -41,48 +41,32 @@ class Reading:
 
 @dataclass(slots=True)
 class Hold:
-    """One rule of one device over time."""
+    """One rule of one device over time: it turns when what would turn it has lasted."""
 
     active: bool = False
-    _holds_since: float | None = None
-    _well_since: float | None = None
+    _since: float | None = None
     _last: float = 0.0
 
     def step(self, reading: Reading, seconds: float) -> Turn | None:
         """Take one look in; return what it turned, if anything."""
-        known = reading.well if self.active else reading.holds
-        if known is None:
+        rule = reading.rule
+        turning, lasts = (
+            (reading.well, rule.clear_s) if self.active else (reading.holds, rule.raise_s)
+        )
+        if turning is None:
             return None
         if not 0 <= seconds - self._last <= GAP_SECONDS:
-            self._holds_since = self._well_since = None
+            self._since = None
         self._last = seconds
-        return (
-            self._end(known, reading, seconds)
-            if self.active
-            else self._begin(known, reading, seconds)
-        )
-
-    def _begin(self, holds: bool, reading: Reading, seconds: float) -> Turn | None:  # noqa: FBT001
-        if not holds:
-            self._holds_since = None
+        if not turning:
+            self._since = None
             return None
-        if self._holds_since is None:
-            self._holds_since = seconds
-        if seconds - self._holds_since < reading.rule.raise_s:
+        if self._since is None:
+            self._since = seconds
+        if seconds - self._since < lasts:
             return None
-        self.active, self._well_since = True, None
-        return "raised"
-
-    def _end(self, well: bool, reading: Reading, seconds: float) -> Turn | None:  # noqa: FBT001
-        if not well:
-            self._well_since = None
-            return None
-        if self._well_since is None:
-            self._well_since = seconds
-        if seconds - self._well_since < reading.rule.clear_s:
-            return None
-        self.active, self._holds_since = False, None
-        return "cleared"
+        self.active, self._since = not self.active, None
+        return "raised" if self.active else "cleared"
 
 
 class Growth:

@@ -6,7 +6,7 @@ Time comes from the samples alone, so the cloud can replay what a node saw.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from reflexarc.events.gpu_faults import Finding
+from reflexarc.events.gpu_faults import SAYS_MAX, Finding
 from reflexarc.events.gpu_readings import Health
 from reflexarc.events.severity import Severity
 from reflexarc.gpu.watch import cooling, network, thermal
@@ -46,7 +46,6 @@ class Watch:
         self._driver = Driver(self._limits)
         self._together = Together(self._limits)
         self._lost: frozenset[str] = frozenset()
-        self._waiting: dict[str, Reading] = {}
 
     def step(self, sample: NodeSample) -> tuple[Finding, ...]:
         """Return what began or ended with this sample."""
@@ -143,7 +142,6 @@ class Watch:
         self, sample: NodeSample, present: Mapping[str, GpuSample], hot: Mapping[str, Reading]
     ) -> Iterator[Finding]:
         """Tell of heat: the node's where several GPUs are hot, else each GPU's own."""
-        self._remember(hot)
         ill = {
             device: worst
             for device, room in self._gpus.items()
@@ -154,24 +152,16 @@ class Watch:
             for device, room in self._gpus.items()
             if (gpu := present.get(device)) is not None and room.warms(gpu)
         ]
-        fresh = {device: reading.rule.severity for device, reading in hot.items()}
         # Of all that were ever read: a look that misses some makes the rest no greater part.
-        verdict = self._together.judge(fresh, ill, warming, len(self._gpus), sample.seconds)
-        for device in verdict.alone:
+        verdict = self._together.judge(hot, ill, warming, len(self._gpus), sample.seconds)
+        for device, reading in verdict.alone.items():
             place = _Place("gpu", device, self._gpus[device], thermal.ASPECT)
-            yield from self._raise(sample, place, self._waiting.pop(device))
+            yield from self._raise(sample, place, reading)
         if verdict.cooling is not None:
             yield self._cooling(sample, "raised", verdict.cooling, ill, warming)
         elif self._together.told is not None and not ill:
             severity, self._together.told = self._together.told, None
             yield self._cooling(sample, "cleared", severity, ill, warming)
-        self._waiting = {each: why for each, why in self._waiting.items() if each in ill}
-
-    def _remember(self, hot: Mapping[str, Reading]) -> None:
-        for device, reading in hot.items():
-            known = self._waiting.get(device)
-            if known is None or reading.rule.severity.rank >= known.rule.severity.rank:
-                self._waiting[device] = reading
 
     def _port_step(self, sample: NodeSample) -> Iterator[Finding]:
         present = {port.name: port for port in sample.ports}
@@ -251,4 +241,4 @@ class Watch:
 
 def _hot_words(ill: Mapping[str, Severity], warming: Sequence[str]) -> str:
     devices = sorted(ill.keys() | set(warming))
-    return f"{len(devices)} GPUs are hot or heat up together: {', '.join(devices)}"[:500]
+    return f"{len(devices)} GPUs are hot or heat up together: {', '.join(devices)}"[:SAYS_MAX]
