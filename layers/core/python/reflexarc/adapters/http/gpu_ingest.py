@@ -10,8 +10,7 @@ import re
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from reflexarc.adapters.http.date_header import skew_s
 from reflexarc.kernel.errors import RateLimited, ReflexError, Rejected, Unavailable
 
 PATH = "/v1/gpu"
@@ -205,9 +205,7 @@ def _retry_after(answer: urllib3.BaseHTTPResponse) -> timedelta:
 
 def _skew(answer: urllib3.BaseHTTPResponse) -> str:
     """Return how far this node's clock is off, where that is enough to spoil a signature."""
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-        skew = (datetime.now(UTC) - theirs).total_seconds()
-    except (TypeError, ValueError):
+    skew = skew_s(answer.headers.get("Date"))
+    if skew is None or abs(skew) <= 60:  # noqa: PLR2004
         return ""
-    return f"; this node's clock is {skew:+.0f} s off" if abs(skew) > 60 else ""  # noqa: PLR2004
+    return f"; this node's clock is {skew:+.0f} s off"

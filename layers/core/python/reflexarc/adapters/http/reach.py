@@ -2,12 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 
+from reflexarc.adapters.http.date_header import skew_s
 from reflexarc.adapters.http.gpu_ingest import pool_for
 from reflexarc.kernel.errors import Unavailable
 
@@ -35,13 +34,4 @@ def reach(url: str) -> Reached:
     finally:
         pool.clear()
     took = (time.monotonic() - begun) * 1000
-    return Reached(round(took, 1), _skew(answer.headers.get("date")))
-
-
-def _skew(date: str | None) -> float | None:
-    if not date:
-        return None
-    try:
-        return (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
-    except (TypeError, ValueError):
-        return None
+    return Reached(round(took, 1), skew_s(answer.headers.get("date")))

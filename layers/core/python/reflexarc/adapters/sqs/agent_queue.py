@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, cast
 
 from botocore.config import Config
@@ -19,6 +17,8 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from reflexarc.adapters.http.date_header import skew_s
+from reflexarc.adapters.sqs.errors import REFUSED
 from reflexarc.adapters.sqs.lean_session import lean_session
 from reflexarc.kernel.errors import ReflexError, Rejected, Unavailable
 
@@ -60,8 +60,6 @@ _BAD_CREDENTIALS = {
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
 }
-# Complaints about the message itself: the same body will be refused again.
-_REFUSED = {"InvalidMessageContents", "InvalidParameterValue", "MessageTooLong"}
 _TOO_LONG_TOGETHER = {"AWS.SimpleQueueService.BatchRequestTooLong", "BatchRequestTooLong"}
 
 _GUIDE = "docs/guides/agent.md#node-identity"
@@ -121,7 +119,7 @@ class AgentQueue:
         try:
             self.client.send_message(QueueUrl=self.url, MessageBody=body)
         except ClientError as error:
-            if _code(error) in _REFUSED:
+            if _code(error) in REFUSED:
                 return {message_id: _refusal(_code(error), str(error))}
             raise _advised(error, self.url) from error
         except BotoCoreError as error:
@@ -130,7 +128,7 @@ class AgentQueue:
 
 
 def _refusal(code: str, message: str) -> ReflexError:
-    if code in _REFUSED:
+    if code in REFUSED:
         return Rejected(f"the queue refuses this message ({code}): {message}")
     return Unavailable(f"the queue did not take this message ({code}): {message}")
 
@@ -189,11 +187,6 @@ def _advice_on_answer(error: ClientError, url: str) -> str:
 
 def _skew(error: ClientError) -> str:
     """Return how far this node's clock is from the one that answered, if the answer says."""
-    date = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    if not date:
-        return ""
-    try:
-        skew = (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
-    except (TypeError, ValueError):
-        return ""
-    return f" (this node's clock is {skew:+.0f} s off)"
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    skew = skew_s(headers.get("date"))
+    return "" if skew is None else f" (this node's clock is {skew:+.0f} s off)"

@@ -7,6 +7,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reflexarc.kernel.errors import Unavailable
 
+# Complaints about the message itself: the same body will be refused again.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+REFUSED = frozenset({"InvalidMessageContents", "InvalidParameterValue", "MessageTooLong"})
+
 
 @contextmanager
 def queue_errors(doing: str) -> Iterator[None]:

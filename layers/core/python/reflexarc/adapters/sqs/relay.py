@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reflexarc.adapters.sqs.errors import queue_errors
+from reflexarc.adapters.sqs.errors import REFUSED, queue_errors
 from reflexarc.ingest.model import Entry, Lane
 from reflexarc.kernel.errors import ReflexError, Rejected, Unavailable
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # Read by runtime/sqs_batch.py, which believes it of ingest's own role alone.
 SENDER = "sender"
-_REFUSED = frozenset({"InvalidMessageContents", "InvalidParameterValue", "MessageTooLong"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +47,4 @@ class SqsRelay:
 
 def _refusal(code: str, message: str) -> ReflexError:
     said = f"the queue did not take this message ({code}): {message}"
-    return Rejected(said) if code in _REFUSED else Unavailable(said)
+    return Rejected(said) if code in REFUSED else Unavailable(said)
