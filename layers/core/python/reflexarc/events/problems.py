@@ -1,6 +1,14 @@
 """What a document gets wrong, in words: one line a problem, its place first."""
 
+from collections.abc import Sequence
+
 from pydantic import ValidationError
+
+
+def first_of(problems: Sequence[str], most: int) -> tuple[str, str]:
+    """Return the first problems as one text, and what says how many more there are, if any."""
+    more = len(problems) - most
+    return "; ".join(problems[:most]), f"; and {more} more" if more > 0 else ""
 
 
 def problems_of(error: ValidationError, whole: str) -> list[str]:

@@ -16,13 +16,12 @@ from reflexarc.events.signal import EVIDENCE_MAX, Entity, Hops, Order, Signal
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.gpu.findings import known_rule, overridden
 from reflexarc.gpu.model import Verdict
-from reflexarc.gpu.readings import NodeState
+from reflexarc.gpu.readings import NodeState, is_heated
 from reflexarc.kernel.clock import epoch_ms, from_epoch_ms
 from reflexarc.kernel.ids import ENTROPY_BYTES, ulid
 
 RULE = "rack/cooling"
 LABEL = "rack"
-_THERMAL = "thermal/"
 NODES_MIN, GPUS_MIN = 2, 3
 TOGETHER_MS = 180_000
 # A hot node says so again this often; one that fell silent while hot stops counting after a few.
@@ -51,11 +50,7 @@ class Heat:
 def heat_of(state: NodeState, told: str) -> Heat:
     """Return how hot a node is; `told` is what the rack was last told of it."""
     queued_ms = epoch_ms(state.queued_at)
-    hot = [
-        gpu
-        for gpu in state.gpus
-        if not state.left and any(rule.startswith(_THERMAL) for rule in gpu.active)
-    ]
+    hot = [] if state.left else [gpu for gpu in state.gpus if is_heated(gpu)]
     return Heat(
         node=state.node,
         gpus=len(hot),

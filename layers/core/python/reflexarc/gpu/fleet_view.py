@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from reflexarc.events.gpu_readings import Health
-from reflexarc.gpu.readings import GpuState, NodeState
+from reflexarc.gpu.readings import GpuState, NodeState, is_heated
 
 Status = Literal["live", "stale", "silent", "left"]
 # A node speaks every minute and a batch gathers for twenty seconds: two may be lost unnoticed.
@@ -12,7 +12,6 @@ STALE_AFTER = timedelta(minutes=3)
 SILENT_AFTER = timedelta(minutes=10)
 # Degrees to the slowdown at which a person who asks for hot GPUs wants to see one.
 HOT_MARGIN_C = 10.0
-_THERMAL = "thermal/"
 
 
 def status_of(state: NodeState, now: datetime) -> Status:
@@ -31,4 +30,4 @@ def health_of(gpu: GpuState, status: Status) -> Health:
 def is_hot(gpu: GpuState) -> bool:
     """Return whether a thermal rule holds on a GPU, or little margin is left."""
     near = gpu.margin_c is not None and gpu.margin_c <= HOT_MARGIN_C
-    return near or any(rule.startswith(_THERMAL) for rule in gpu.active)
+    return near or is_heated(gpu)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.envelope import Source
 from reflexarc.events.gpu_faults import Fault, Finding, GpuFaults
-from reflexarc.events.problems import problems_of
+from reflexarc.events.problems import first_of, problems_of
 from reflexarc.gpu.salvage import Salvaged, address_of, clean, faults_in, findings_in
 from reflexarc.kernel.errors import Rejected
 
@@ -224,6 +224,4 @@ def _problems(error: ValidationError) -> str:
 
 
 def _first(problems: Sequence[str]) -> str:
-    more = len(problems) - _PROBLEMS_SHOWN
-    shown = "; ".join(problems[:_PROBLEMS_SHOWN])
-    return clean(f"{shown}; and {more} more" if more > 0 else shown)
+    return clean("".join(first_of(problems, _PROBLEMS_SHOWN)))

@@ -17,7 +17,7 @@ from reflexarc.events.gpu_readings import (
     SensorReport,
     Vitals,
 )
-from reflexarc.events.problems import problems_of
+from reflexarc.events.problems import first_of, problems_of
 from reflexarc.kernel.errors import Rejected
 
 NAME = "gpu_readings/1"
@@ -25,6 +25,7 @@ NAME = "gpu_readings/1"
 BODY_MAX = 256 * 1024
 _PROBLEMS_SHOWN = 3
 _CANARY = "canary/"
+_THERMAL = "thermal/"
 
 
 class GpuState(Value):
@@ -44,6 +45,11 @@ class GpuState(Value):
     throttled: tuple[str, ...] = ()
     mig: bool | None = None
     job: Job | None = None
+
+
+def is_heated(gpu: GpuState) -> bool:
+    """Return whether a thermal rule holds on a GPU."""
+    return any(rule.startswith(_THERMAL) for rule in gpu.active)
 
 
 class RunningHour(Value):
@@ -90,9 +96,7 @@ def read(delivery: Delivery) -> GpuReadings | None:
     except ValidationError as error:
         if _CANARY in delivery.body[:100]:
             return None
-        problems = problems_of(error, "message")
-        more = len(problems) - _PROBLEMS_SHOWN
-        shown = "; ".join(problems[:_PROBLEMS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        shown = "".join(first_of(problems_of(error, "message"), _PROBLEMS_SHOWN))
         raise Rejected(f"not a message of {NAME}: {shown}") from error
 
 

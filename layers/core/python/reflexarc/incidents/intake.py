@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.envelope import Value
-from reflexarc.events.problems import problems_of
+from reflexarc.events.problems import first_of, problems_of
 from reflexarc.events.signal import Signal
 from reflexarc.incidents.limits import TEXT_MAX, clip
 from reflexarc.incidents.ports import DeadLetters
@@ -88,7 +88,5 @@ class SignalIntake:
 
 def _problems(error: ValidationError) -> str:
     """Return the first problems in words, without the hostile input itself."""
-    found = problems_of(error, "body")
-    told = found[:PROBLEMS_MAX]
-    more = len(found) - len(told)
-    return clip("; ".join(told), TEXT_MAX) + (f"; and {more} more" if more else "")
+    told, more = first_of(problems_of(error, "body"), PROBLEMS_MAX)
+    return clip(told, TEXT_MAX) + more

@@ -221,18 +221,11 @@ class DynamoFleet:
         return self._query("pk = :pk", {"pk": fleet_rows.fired_key(rack)["pk"]})
 
     def _query(self, condition: str, key: rows.Key) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
-        start: dict[str, Any] = {}
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues={f":{name}": value for name, value in key.items()},
+            ConsistentRead=True,
+        )
         with store_errors("reading the fleet"):
-            while True:
-                page = self.client.query(
-                    TableName=self.table,
-                    KeyConditionExpression=condition,
-                    ExpressionAttributeValues={f":{name}": value for name, value in key.items()},
-                    ConsistentRead=True,
-                    **start,
-                )
-                found += page["Items"]
-                if "LastEvaluatedKey" not in page:
-                    return found
-                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            return [row for page in pages for row in page["Items"]]
