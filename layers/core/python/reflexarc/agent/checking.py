@@ -18,7 +18,7 @@ from reflexarc.adapters.kmsg.record import parse_record
 from reflexarc.agent.addresses import Addresses
 from reflexarc.agent.aggregate import Aggregator, Window
 from reflexarc.agent.counters import Counters
-from reflexarc.agent.fitting import fitted_owners, fitted_rules, fitted_sensors
+from reflexarc.agent.fitting import fitted_owners, fitted_rules, fitted_sensors, limits_of
 from reflexarc.agent.log import AgentLog
 from reflexarc.agent.reader import Inbox
 from reflexarc.agent.sensing import SensorThread
@@ -90,7 +90,7 @@ def look(settings: AgentSettings, log: AgentLog, seconds: float = _LOOK_SECONDS)
     aggregator = Aggregator(started_at=system_clock(), seconds=time.monotonic())
     watcher = Watcher(
         sensors=threads,
-        rules=fitted_rules(settings, {}, log),
+        rules=fitted_rules(limits_of(settings), {}, log),
         aggregator=aggregator,
         inbox=Inbox(maxsize=64),
         counters=Counters(),

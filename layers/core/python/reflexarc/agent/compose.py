@@ -54,7 +54,7 @@ class DryQueue:
 
 def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     """Return an agent that is ready to run; raises Rejected when it cannot be built."""
-    limits_of(settings)  # before anything is opened
+    limits = limits_of(settings)  # before anything is opened
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * MEBIBYTE)
     if damaged := spool.open():
         log.warning("a torn record at the end of the spool was skipped", bytes=damaged)
@@ -83,7 +83,7 @@ def compose(settings: AgentSettings, *, emit: Emit, log: AgentLog) -> Agent:
     intake.restore()
     watcher = Watcher(
         sensors=threads,
-        rules=fitted_rules(settings, intake.rules, log),
+        rules=fitted_rules(limits, intake.rules, log),
         aggregator=aggregator,
         inbox=inbox,
         counters=counters,

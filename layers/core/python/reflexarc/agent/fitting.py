@@ -55,14 +55,14 @@ def fitted_owners(settings: AgentSettings, log: AgentLog) -> Owners:
     )
 
 
-def fitted_rules(settings: AgentSettings, state: Mapping[str, Any], log: AgentLog) -> Watch:
-    """Return the rules, going on where an earlier agent stopped; Rejected on a wrong threshold."""
-    watch = Watch(limits_of(settings))
+def fitted_rules(limits: Thresholds, state: Mapping[str, Any], log: AgentLog) -> Watch:
+    """Return the rules, going on where an earlier agent stopped."""
+    watch = Watch(limits)
     try:
         watch.restore(state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         log.warning("what an earlier agent's rules told cannot be read", why=error)
-        watch = Watch(limits_of(settings))
+        watch = Watch(limits)
     return watch
 
 

@@ -1,6 +1,6 @@
 """Jobs that Slurm's prolog wrote down: one JSON file a job, gone with the job's epilog.
 
-    {"id": "123", "user": "ada", "name": "train", "account": "nlp", "nodes": "n[1-2]",
+    {"id": "123", "user": "research", "name": "train", "account": "nlp", "nodes": "n[1-2]",
      "gpus": ["0", "1"]}
 
 `gpus` are NVML indexes, UUIDs or PCI addresses.
