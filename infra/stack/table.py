@@ -16,14 +16,9 @@ class IncidentsTable:
     """The table and the grants on it."""
 
     def __init__(self, scope: Construct) -> None:
-        self.table = ddb.Table(
+        self.table = _table(
             scope,
             "IncidentsTable",
-            partition_key=_text("pk"),
-            sort_key=_text("sk"),
-            billing_mode=ddb.BillingMode.PAY_PER_REQUEST,
-            encryption=ddb.TableEncryption.AWS_MANAGED,
-            time_to_live_attribute="ttl",
             point_in_time_recovery_specification=ddb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
@@ -63,14 +58,9 @@ class FleetTable:
     """What readings leave: each node's last state, the hours of its GPUs, hot racks."""
 
     def __init__(self, scope: Construct) -> None:
-        self.table = ddb.Table(
+        self.table = _table(
             scope,
             "FleetTable",
-            partition_key=_text("pk"),
-            sort_key=_text("sk"),
-            billing_mode=ddb.BillingMode.PAY_PER_REQUEST,
-            encryption=ddb.TableEncryption.AWS_MANAGED,
-            time_to_live_attribute="ttl",
             # A minute of readings writes it anew; the hours are the price of keeping none of it.
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -83,6 +73,20 @@ class FleetTable:
                 resources=[self.table.table_arn],
             )
         )
+
+
+def _table(scope: Construct, name: str, **differing: Any) -> ddb.Table:
+    """Return a table as all of ours are: pk and sk, on demand, encrypted, with a time to live."""
+    return ddb.Table(
+        scope,
+        name,
+        partition_key=_text("pk"),
+        sort_key=_text("sk"),
+        billing_mode=ddb.BillingMode.PAY_PER_REQUEST,
+        encryption=ddb.TableEncryption.AWS_MANAGED,
+        time_to_live_attribute="ttl",
+        **differing,
+    )
 
 
 def _only_keys(patterns: tuple[str, ...]) -> dict[str, Any] | None:

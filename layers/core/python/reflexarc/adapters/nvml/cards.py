@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reflexarc.adapters.nvml.library import SESSION_OVER, SessionOver
+from reflexarc.adapters.nvml.library import tried
 from reflexarc.gpu.identity import device_of
 
 
@@ -26,21 +26,16 @@ def address_of(handle: Any) -> int:
     return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
-def _try(api: Any, call: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return call(*args)
-    except api.NVMLError as error:
-        if error.value in SESSION_OVER:
-            raise SessionOver(error.value) from error
-        return None
+def _told(api: Any, call: Callable[..., Any], *args: Any) -> Any:
+    return tried(api, call, *args)[0]
 
 
 def listed(api: Any) -> tuple[list[Card], list[str]]:
     """Return the GPUs that can be named, and remarks on those that cannot."""
     cards, remarks = [], []
-    for index in range(_try(api, api.nvmlDeviceGetCount) or 0):
-        handle = _try(api, api.nvmlDeviceGetHandleByIndex, index)
-        pci = None if handle is None else _try(api, api.nvmlDeviceGetPciInfo, handle)
+    for index in range(_told(api, api.nvmlDeviceGetCount) or 0):
+        handle = _told(api, api.nvmlDeviceGetHandleByIndex, index)
+        pci = None if handle is None else _told(api, api.nvmlDeviceGetPciInfo, handle)
         if pci is None:
             remarks.append(f"GPU {index} does not tell its PCI address and is left out")
             continue
@@ -50,8 +45,8 @@ def listed(api: Any) -> tuple[list[Card], list[str]]:
                 handle=handle,
                 address=address_of(handle),
                 index=index,
-                uuid=_try(api, api.nvmlDeviceGetUUID, handle) or "",
-                name=_try(api, api.nvmlDeviceGetName, handle) or "",
+                uuid=_told(api, api.nvmlDeviceGetUUID, handle) or "",
+                name=_told(api, api.nvmlDeviceGetName, handle) or "",
             )
         )
     return cards, remarks

@@ -12,11 +12,11 @@ from reflexarc.adapters.nvml.answers import number
 from reflexarc.adapters.nvml.cards import Card, address_of, listed
 from reflexarc.adapters.nvml.library import (
     GPU_IS_LOST,
-    SESSION_OVER,
     TIMEOUT,
     Nvml,
     SessionOver,
     not_here,
+    tried,
 )
 from reflexarc.gpu.watch.model import Observation, XidSeen
 from reflexarc.kernel.clock import Clock, system_clock
@@ -102,12 +102,9 @@ class NvmlEvents:
         """Make a set anew, with every GPU that answers."""
         cards, _ = listed(self._api)
         self._drop_set()
-        try:
-            self._set = self._api.nvmlEventSetCreate()
-        except self._api.NVMLError as error:
-            if error.value in SESSION_OVER:
-                raise SessionOver(error.value) from error
-            raise Unavailable(f"NVML makes no event set: {error}") from error
+        self._set, code = self._try(self._api.nvmlEventSetCreate)
+        if code != 0:
+            raise Unavailable(f"NVML makes no event set: {self._api.NVMLError(code)}")
         self._cards = {card.address: card for card in cards}
         deaf = [card.device for card in cards if not self._register(card)]
         self._deaf = (f"no events from {', '.join(deaf)}",) if deaf else ()
@@ -180,10 +177,4 @@ class NvmlEvents:
         return RECOVERY_XID, None if event.eventType & UNAVAILABLE and action == 0 else action
 
     def _try(self, call: Callable[..., Any], *args: Any) -> tuple[Any, int]:
-        """Return what a call returns, or None and its error; raises SessionOver."""
-        try:
-            return call(*args), 0
-        except self._api.NVMLError as error:
-            if error.value in SESSION_OVER:
-                raise SessionOver(error.value) from error
-            return None, error.value
+        return tried(self._api, call, *args)

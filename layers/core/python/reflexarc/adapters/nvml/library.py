@@ -7,6 +7,7 @@ does at its next read.
 
 import importlib
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -66,6 +67,16 @@ def not_here(code: int) -> ReflexError:
     if code in _NOT_HERE:
         return Rejected(_NOT_HERE[code])
     return Unavailable(f"NVML does not start (error {code}): see `nvidia-smi` and `dmesg`")
+
+
+def tried(api: Any, call: Callable[..., Any], *args: Any) -> tuple[Any, int]:
+    """Return what a call returns, or None and its error; raises SessionOver."""
+    try:
+        return call(*args), 0
+    except api.NVMLError as error:
+        if error.value in SESSION_OVER:
+            raise SessionOver(error.value) from error
+        return None, error.value
 
 
 def load() -> Any:
