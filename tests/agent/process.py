@@ -5,8 +5,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,30 @@ class AgentProcess:
     def _limit(self) -> None:
         assert self.file_size_limit is not None
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size_limit, self.file_size_limit))
+
+
+def append(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def write_through_kills(
+    running: AgentProcess, lines: Sequence[str], pauses: Iterable[float]
+) -> None:
+    """Write the lines while the agent is killed and started again after each pause."""
+
+    def write() -> None:
+        for begin in range(0, len(lines), 10):
+            append(running.log, *lines[begin : begin + 10])
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for pause in pauses:
+        time.sleep(pause)
+        running.kill()
+        running.start()
+    writer.join()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 15) -> bool:

@@ -1,7 +1,6 @@
 """Real processes over a GPU that is played: killed, cut off or full, nothing said is lost."""
 
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ import pytest
 
 from reflexarc.emulator.nvml_stub import NvmlScenario
 from tests.agent.fakes import XID_79, XID_95, xid
-from tests.agent.process import AgentProcess, wait_until
+from tests.agent.process import AgentProcess, append, wait_until, write_through_kills
 from tests.agent.standin import SqsStandIn
 from tests.support.nvml import cards, library
 
@@ -46,11 +45,6 @@ def agent(sqs: SqsStandIn, tmp_path: Path, nvml: NvmlScenario) -> Iterator[Start
         each.clean_up()
 
 
-def append(path: Path, *lines: str) -> None:
-    with path.open("a") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-
-
 def heat(nvml: NvmlScenario, number: int = 0) -> None:
     """Let a GPU stand at its limit from now on."""
     nvml.add(f"hold {number} margin 0:-1", f"hold {number} temp 0:90")
@@ -70,18 +64,7 @@ def test_kill_in_a_storm_doubles_and_forgets_neither_lines_nor_findings(
     heat(nvml)
     assert wait_until(lambda: raised(sqs, "thermal/limit"))
 
-    def write() -> None:
-        for begin in range(0, len(lines), 10):
-            append(running.log, *lines[begin : begin + 10])
-            time.sleep(0.01)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    for _ in range(3):
-        time.sleep(chosen.uniform(0.3, 0.8))
-        running.kill()
-        running.start()
-    writer.join()
+    write_through_kills(running, lines, [chosen.uniform(0.3, 0.8) for _ in range(3)])
     looked = len(sqs.heartbeats())
     assert wait_until(lambda: len(sqs.heartbeats()) >= looked + 3)
     sqs.lose_every = 0

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.fakes import XID_79, XID_95, xid
-from tests.agent.process import AgentProcess, wait_until
+from tests.agent.process import AgentProcess, append, wait_until, write_through_kills
 from tests.agent.standin import SqsStandIn
 
 Start = Callable[..., AgentProcess]
@@ -37,11 +36,6 @@ def agent(sqs: SqsStandIn, tmp_path: Path) -> Iterator[Callable[..., AgentProces
         each.clean_up()
 
 
-def append(path: Path, *lines: str) -> None:
-    with path.open("a") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-
-
 def test_kill_in_mid_stream_loses_and_doubles_nothing(sqs: SqsStandIn, agent: Start) -> None:
     running = agent("--drain-s", "5")
     chosen = random.Random(7)
@@ -49,18 +43,7 @@ def test_kill_in_mid_stream_loses_and_doubles_nothing(sqs: SqsStandIn, agent: St
     running.start()
     sqs.lose_every = 7
 
-    def write() -> None:
-        for begin in range(0, len(lines), 10):
-            append(running.log, *lines[begin : begin + 10])
-            time.sleep(0.01)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    for _ in range(3):
-        time.sleep(chosen.uniform(0.2, 0.6))
-        running.kill()
-        running.start()
-    writer.join()
+    write_through_kills(running, lines, [chosen.uniform(0.2, 0.6) for _ in range(3)])
     sqs.lose_every = 0
     code = running.stop()
 
