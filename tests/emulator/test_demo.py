@@ -44,6 +44,12 @@ class Listener:
         self.pages.append(page)
 
 
+def corroborated(lane: Lane) -> int:
+    """Return how many reports of NVML and the exporter the hot node's kernel log bore out."""
+    state = lane.fleet("gpu-node-12")
+    return 0 if state is None else state.counters.get("corroborated", 0)
+
+
 @pytest.mark.emulator
 def test_the_demo_reports_every_page_once(
     lane: Lane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -66,6 +72,9 @@ def test_the_demo_reports_every_page_once(
         each.node for each in hot
     }
     assert not [each for each in hot if each.latency_ms > 5_000]
+    contained = [each for each in show.pages if (each.node, each.code) == ("gpu-node-12", 94)]
+    assert [(each.channel, each.gpu) for each in contained] == [("slack", "0000:2a:00")]
+    assert wait_until(lambda: corroborated(lane) == 2, 15)
     assert show.remarks == []
     assert written["fleet"] == {
         "node": "gpu-node-12",

@@ -127,7 +127,7 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
         warm_up_ms = round((time.monotonic() - began) * 1000, 1)
     show.alerts(len(nodes) + (hot is not None))
     watcher = Watcher(lane=running, show=show, read=len(running.standins.log()))
-    watcher.expect(hot.expected() if hot else ())
+    watcher.expect(hot.begin() if hot else ())
     _write(nodes, logs, watcher, incidents)
     deadline = time.monotonic() + PATIENCE_S
     while not watcher.complete and time.monotonic() < deadline:
