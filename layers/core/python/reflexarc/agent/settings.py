@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     Field,
     StringConstraints,
@@ -116,6 +115,8 @@ class AgentSettings(SinkSettings):
 def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
+    import yaml  # noqa: PLC0415 - a node that is set up by its environment carries none of it
+
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
