@@ -92,5 +92,5 @@ def _advice(stack: str, error: BotoCoreError | ClientError) -> str:
         return f"there is no stack named {stack} here: name yours with --stack, or deploy it first"
     return (
         f"stack {stack} cannot be read: {error} (credentials come from the AWS profile or "
-        "environment, the region from AWS_REGION; --endpoint names an emulator)"
+        "environment, the region from AWS_DEFAULT_REGION; --endpoint names an emulator)"
     )
