@@ -63,7 +63,8 @@ class RuntimeApi:
 
     def invoke(self, event: bytes, timeout_s: float) -> Answer | None:
         """Run one event; None when no answer came in time."""
-        invocation = Invocation(event=event, deadline_ms=round((time.time() + timeout_s) * 1000))
+        # Rounded down: a function is never told of more time than it has.
+        invocation = Invocation(event=event, deadline_ms=int((time.time() + timeout_s) * 1000))
         deadline = time.monotonic() + timeout_s
         self._next.put(invocation)
         while True:
