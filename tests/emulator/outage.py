@@ -45,6 +45,10 @@ class Relay:
                 near, _ = listener.accept()
                 far = socket.create_connection(self._target)
                 with self._lock:
+                    if listener.fileno() < 0:  # cut between the accept and now: it is cut as well
+                        near.close()
+                        far.close()
+                        return
                     self._open += [near, far]
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
