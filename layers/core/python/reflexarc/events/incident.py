@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from reflexarc.events.envelope import Value
 from reflexarc.events.gpu_faults import Job
@@ -13,6 +13,16 @@ from reflexarc.events.signal import Entity, Hops, Order
 State = Literal["open", "resolved"]
 CAUSES_MAX = 20
 BOOTS_MAX = 8
+OPENINGS_MAX = 8
+JOBS_MAX = 8
+WHY_MAX = 8
+
+
+class PageRef(Value):
+    """The name of one page: what people are told an incident as part of."""
+
+    scope: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    generation: Annotated[int, Field(ge=1)]
 
 
 class Cause(Value):
@@ -56,7 +66,16 @@ class Incident(Value):
     last_at: AwareDatetime
     opened_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
-    channels: tuple[str, ...] = Field(default=(), description="channels triggered, by name")
+    page: PageRef | None = Field(default=None, description="the page that tells it, if one does")
+    openings: tuple[AwareDatetime, ...] = Field(
+        default=(), description="when its last generations opened; many in an hour is flapping"
+    )
+    jobs: tuple[str, ...] = Field(
+        default=(), description="jobs that an application fault hit here, newest last"
+    )
+    why: tuple[str, ...] = Field(
+        default=(), description="which rules decided what, newest last, each with its time"
+    )
     cleared: Order | None = Field(default=None, description="faults before this are history")
     boots: tuple[str, ...] = Field(
         default=(), description="boots of the node that were seen, the last one runs now"

@@ -1,62 +1,131 @@
-"""The incidents part of the configuration document: channels and the routes to them."""
+"""The incidents part of the configuration document: who is told what, when, and with what else."""
 
-from typing import Annotated, Self
+from datetime import timedelta
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from reflexarc.events.notice import Channel, ChannelKind
+from reflexarc.events.notice import ChannelKind
 from reflexarc.events.severity import Severity
-from reflexarc.incidents.model import CHANNELS_MAX, Match, Route, Routing, check_routes
+from reflexarc.incidents.spans import Span
 
 # A channel's name is part of row keys and of delivery groups, where # and / separate.
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,59}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+CHANNELS_MAX = 8
+WORKDAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
 
 
-class ChannelConfig(BaseModel):
-    """One destination. `destination` is Slack's channel id; PagerDuty and webhooks need none."""
+class Stated(BaseModel):
+    """A part of the document: a typo is an error, not a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelConfig(Stated):
+    """One destination; see events.notice.Channel for what `destination` and `secret` are."""
 
     name: ChannelName
     kind: ChannelKind
-    destination: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,40}$")] = ""
+    destination: str = ""
+    secret: str = ""
 
 
-class IncidentsConfig(BaseModel):
-    """What an operator writes under `incidents:`; a typo is an error, not a silent default."""
+class Match(Stated):
+    """Which incidents something is about; every stated condition must hold.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `causes` and the values of `labels` may hold * and ?. Labels are those of the incident and, by
+    their names, its severity, owner, cause, kind, node, device and aspect.
+    """
+
+    severity: tuple[Severity, ...] = ()
+    owner: tuple[Literal["oncall", "job"], ...] = ()
+    causes: tuple[Text, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Escalation(Stated):
+    """Further channels that are told when nobody acknowledged after a while."""
+
+    after: Span
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+
+
+class Route(Stated):
+    """Incidents that match go to these channels; every matching route counts.
+
+    `during` names hours: outside of them the channels are told when the hours begin, if the
+    incident is still open then.
+    """
+
+    name: str = ""
+    match: Match = Match()
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    during: str = ""
+    escalate: tuple[Escalation, ...] = Field(default=(), max_length=5)
+    repeat: Span | None = None
+
+
+class Hours(Stated):
+    """Times of the week, as people write them; an end before its start is on the next day."""
+
+    name: Name
+    days: tuple[Day, ...] = WORKDAYS
+    start: Clock = "09:00"
+    end: Clock = "17:00"
+    timezone: str = "UTC"
+
+
+class Maintenance(Stated):
+    """Planned work: what matches is not told while it lasts, once or every week."""
+
+    name: Name
+    match: Match
+    reason: Text
+    starts: AwareDatetime | None = None
+    ends: AwareDatetime | None = None
+    during: str = ""
+
+
+class Inhibition(Stated):
+    """While an incident that matches `source` is open, those that match `target` are not told.
+
+    `equal` names labels that must have the same value on both.
+    """
+
+    name: Name
+    source: Match
+    target: Match
+    equal: tuple[str, ...] = ()
+
+
+class Grouping(Stated):
+    """What is told as one page: incidents of these causes with equal values of the labels `by`.
+
+    A label may be written as alternatives, `fabric|node`: the first that an incident has counts.
+    `origin` causes lead the page; `consequences` join a page that is there and open none.
+    """
+
+    family: Name
+    causes: tuple[Text, ...] = Field(min_length=1)
+    by: tuple[Text, ...] = ()
+    window: Span | None = None
+    origin: tuple[Text, ...] = ()
+    consequences: tuple[Text, ...] = ()
+
+
+class IncidentsConfig(Stated):
+    """What an operator writes under `incidents:`."""
 
     channels: tuple[ChannelConfig, ...] = Field(min_length=1, max_length=CHANNELS_MAX)
     routes: tuple[Route, ...] = ()
-
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
-        check_routes([channel.name for channel in self.channels], self.routes)
-        return self
-
-    def routing(self) -> Routing:
-        """Return the routing that the rules use."""
-        channels = tuple(
-            Channel(name=channel.name, kind=channel.kind, destination=channel.destination)
-            for channel in self.channels
-        )
-        return Routing(channels=channels, routes=self.routes)
-
-
-def default_routing(slack_channel: str) -> Routing:
-    """Page on-call for what is critical, show warnings in Slack, and keep the rest in the list.
-
-    Warnings that belong to a job's owner go to Slack as well: until routes by owner are
-    configured it is the one place where that owner can see them.
-    """
-    return Routing(
-        channels=(
-            Channel(name="pagerduty", kind="pagerduty"),
-            Channel(name="slack", kind="slack", destination=slack_channel),
-        ),
-        routes=(
-            Route(match=Match(severity=(Severity.CRITICAL,)), channels=("pagerduty", "slack")),
-            Route(match=Match(severity=(Severity.WARNING,)), channels=("slack",)),
-        ),
-    )
+    hours: tuple[Hours, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
+    inhibitions: tuple[Inhibition, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    window: Span = timedelta(minutes=5)
+    flaps: int = Field(default=3, ge=2, le=8)
+    dead_man_url: str = Field(default="", description="called every minute that all is well")
