@@ -12,16 +12,19 @@ from infra.kinds import (
     MINUTE,
     EveryMinute,
     Fleet,
+    FromAnyone,
     FromHttps,
     FromQueue,
     Function,
     Parameter,
+    Publish,
     Queue,
     Read,
     RoleId,
     Secret,
     SendTo,
     Table,
+    Topic,
     Value,
 )
 
@@ -89,6 +92,17 @@ NOTIFY_PAGERDUTY = Queue(
     oldest_alarm_s=2 * MINUTE,
     oldest_runbook="notify-age",
 )
+# Channels of every other kind share one queue: their groups do not wait for each other in it, and
+# a queue of its own costs each kind a poller all month.
+NOTIFY_OTHERS = Queue(
+    "notify-others",
+    "wake-ups of every other sender (webhook, SNS), one group a channel and line of pages",
+    visibility_s=NOTIFY_VISIBILITY_S,
+    max_receive=20,
+    fifo=True,
+    oldest_alarm_s=2 * MINUTE,
+    oldest_runbook="notify-age",
+)
 NOTIFY_LATER = Queue(
     "notify-later",
     "delayed wake-ups: FIFO queues refuse a delay per message",
@@ -98,7 +112,15 @@ NOTIFY_LATER = Queue(
     oldest_alarm_s=30 * MINUTE,
     oldest_runbook="notify-age",
 )
-QUEUES = (GPU_FAULTS, GPU_READINGS, SIGNALS, NOTIFY_SLACK, NOTIFY_PAGERDUTY, NOTIFY_LATER)
+QUEUES = (
+    GPU_FAULTS,
+    GPU_READINGS,
+    SIGNALS,
+    NOTIFY_SLACK,
+    NOTIFY_PAGERDUTY,
+    NOTIFY_OTHERS,
+    NOTIFY_LATER,
+)
 
 
 SLACK = Secret(
@@ -110,12 +132,22 @@ SLACK = Secret(
 PAGERDUTY = Secret(
     "pagerduty", "PagerDuty", "PagerDuty Events v2 integration key", {"routing_key": ""}
 )
-SECRETS = (SLACK, PAGERDUTY)
+# One for all webhooks. Not inside another vendor's secret: a value is written whole, so whoever
+# renews that vendor's key would wipe the webhooks' out ($0.40 a month; docs/guides/channels.md).
+WEBHOOK = Secret(
+    "webhook", "Webhook", "Keys that sign webhooks, by name: two while one changes", {}
+)
+SECRETS = (SLACK, PAGERDUTY, WEBHOOK)
+
+
+ALERTS = Topic("alerts", "Alerts")
+TOPICS = (ALERTS,)
 
 
 _WAKES: Mapping[str, Value] = {
     "NOTIFY_SLACK_QUEUE_URL": SendTo(NOTIFY_SLACK),
     "NOTIFY_PAGERDUTY_QUEUE_URL": SendTo(NOTIFY_PAGERDUTY),
+    "NOTIFY_OTHERS_QUEUE_URL": SendTo(NOTIFY_OTHERS),
 }
 
 FUNCTIONS = (
@@ -149,10 +181,11 @@ FUNCTIONS = (
     ),
     Function(
         "notify",
-        "sends what the outbox holds to Slack and PagerDuty",
+        "sends what the outbox holds to Slack, PagerDuty, webhooks and SNS",
         (
             FromQueue(NOTIFY_SLACK, batch_size=10),
             FromQueue(NOTIFY_PAGERDUTY, batch_size=10),
+            FromQueue(NOTIFY_OTHERS, batch_size=10),
             FromQueue(NOTIFY_LATER, batch_size=10, max_concurrency=10),
         ),
         timeout_s=NOTIFY_TIMEOUT_S,
@@ -163,6 +196,8 @@ FUNCTIONS = (
             "NOTIFY_LATER_QUEUE_URL": SendTo(NOTIFY_LATER),
             "SLACK_SECRET_ARN": Read(SLACK),
             "PAGERDUTY_SECRET_ARN": Read(PAGERDUTY),
+            "WEBHOOK_SECRET_ARN": Read(WEBHOOK),
+            "ALERTS_TOPIC_ARN": Publish(ALERTS),
             "SLACK_API_URL": Parameter("SlackApiUrl"),
             "PAGERDUTY_URL": Parameter("PagerDutyUrl"),
         },
@@ -199,6 +234,22 @@ FUNCTIONS = (
             "INGEST_AUTH": Parameter("IngestAuth"),
         },
         # Faults of nodes without a queue come this way; the reservation is their limit as well.
+    ),
+    Function(
+        "slack_action",
+        "takes clicks of people in Slack and hands their actions on",
+        (FromAnyone(),),
+        # Slack waits 3 s (https://docs.slack.dev/interactivity/handling-user-interaction); the
+        # rest is for an answer that is late but not lost.
+        timeout_s=10,
+        # A cold start is nearly all CPU, which comes with memory.
+        memory_mb=1024,
+        environment={
+            "INCIDENTS_TABLE": Table.CLICKS,
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
+            "SLACK_SECRET_ARN": Read(SLACK),
+        },
+        # Everybody may call it; the reservation is their limit.
     ),
     Function(
         "watchdog",

@@ -45,6 +45,14 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """One SNS topic for alerts; whoever wants them subscribes."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
 class SendTo:
     """Environment value: the URL of a queue that the function may send to."""
 
@@ -57,6 +65,13 @@ class Read:
     """Environment value: the ARN of a secret that the function may read."""
 
     secret: Secret
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Environment value: the ARN of a topic that the function may publish to."""
+
+    topic: Topic
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,8 @@ class Table(Enum):
     BIND = ("GetItem", "PutItem")
     # A bearer token by its id: rows of these keys alone.
     TOKENS = ("GetItem",)
+    # That a click was taken: rows of these keys alone.
+    CLICKS = ("PutItem",)
     # The sparse index alone says which groups wait.
     SWEEP = ()
 
@@ -88,7 +105,11 @@ class Table(Enum):
     @property
     def leading_keys(self) -> tuple[str, ...]:
         """Return the patterns of the partition keys it is held to; none: every key."""
-        return {Table.BIND: ("NODE#*", "CONFIG"), Table.TOKENS: ("TOKEN#*",)}.get(self, ())
+        return {
+            Table.BIND: ("NODE#*", "CONFIG"),
+            Table.TOKENS: ("TOKEN#*",),
+            Table.CLICKS: ("CLICK#*",),
+        }.get(self, ())
 
 
 class Fleet(Enum):
@@ -107,7 +128,7 @@ class RoleId:
     function: str
 
 
-Value = SendTo | Read | Parameter | Table | Fleet | RoleId
+Value = SendTo | Read | Publish | Parameter | Table | Fleet | RoleId
 
 
 @dataclass(frozen=True)
@@ -134,12 +155,20 @@ class FromHttps:
 
 
 @dataclass(frozen=True)
+class FromAnyone:
+    """The function answers at a URL that everybody may call: it checks a signature of its own."""
+
+
+Trigger = FromQueue | EveryMinute | FromHttps | FromAnyone
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function; its code is `functions/<name>/handler.py`."""
 
     name: str
     summary: str
-    triggers: tuple[FromQueue | EveryMinute | FromHttps, ...]
+    triggers: tuple[Trigger, ...]
     timeout_s: int
     memory_mb: int
     environment: Mapping[str, Value]

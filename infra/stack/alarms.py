@@ -12,10 +12,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import catalog
-from infra.kinds import FromHttps, Function, Queue
+from infra.kinds import Function, Queue
 from infra.stack.functions import Functions
 from infra.stack.parameters import Parameters
 from infra.stack.queues import QueuePair, Queues, logical
+from infra.stack.topics import only_tls
 
 # reflexarc.runtime.observability writes these, one set a function.
 _NAMESPACE = "reflexarc"
@@ -36,6 +37,8 @@ _METRICS = (
     # A sender in trouble tries at last every 15 minutes: half an hour holds two attempts.
     _Watch("notify", "DeliveryFailing", "A vendor refuses or does not answer", 2, of_minutes=32),
     _Watch("gpu_alert", "FaultsRejected", "Fault batches that no one can read", 1),
+    # One stranger is nothing; the same minute after minute is somebody, or a wrong secret.
+    _Watch("slack_action", "ClicksRefused", "Clicks are refused", 10, of_minutes=15),
     _Watch("watchdog", "Swept", "Notices stay behind, tick after tick", 5),
 )
 
@@ -52,8 +55,10 @@ class Alarms:
             self._watch_queue(queue, queues[queue])
         for function in catalog.FUNCTIONS:
             self._watch_function(function, functions.deployed[function.name])
-            if any(isinstance(trigger, FromHttps) for trigger in function.triggers):
+            if function.name in functions.urls:
                 self._watch_url(function, functions.deployed[function.name])
+            if function.name in functions.open_urls:
+                self._watch_open_url(function, functions.deployed[function.name])
         for watch in _METRICS:
             self._watch_metric(watch)
 
@@ -113,6 +118,16 @@ class Alarms:
             runbook="ingest-url",
             minutes=15,
             ill_minutes=10,
+        )
+
+    def _watch_open_url(self, function: Function, deployed: lam.Function) -> None:
+        self._alarm(
+            f"{function.deployed_name}-url-fails",
+            "People press buttons in Slack and are shown an error of ours",
+            deployed.metric("Url5xxCount", period=Duration.minutes(1), statistic="Sum"),
+            runbook="slack-action-url-fails",
+            minutes=15,
+            ill_minutes=2,
         )
 
     def _watch_metric(self, watch: _Watch) -> None:
@@ -180,22 +195,11 @@ def _ops_topic(scope: Construct, parameters: Parameters) -> sns.Topic:
         "OpsPolicy",
         topics=[topic.topic_arn],
         policy_document=iam.PolicyDocument(
-            statements=[_only_tls(topic.topic_arn), _lets_alarms_publish(topic.topic_arn)]
+            statements=[only_tls(topic.topic_arn), _lets_alarms_publish(topic.topic_arn)]
         ),
     )
     policy.cfn_options.condition = parameters.on_aws
     return topic
-
-
-def _only_tls(topic_arn: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid="OnlyTls",
-        effect=iam.Effect.DENY,
-        principals=[iam.AnyPrincipal()],
-        actions=["sns:Publish"],
-        resources=[topic_arn],
-        conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )
 
 
 def _lets_alarms_publish(topic_arn: str) -> iam.PolicyStatement:

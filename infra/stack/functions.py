@@ -14,11 +14,12 @@ from constructs import Construct
 from infra import catalog, kinds
 from infra.kinds import Function
 from infra.paths import ROOT
-from infra.stack.function_urls import FunctionUrl
+from infra.stack.function_urls import FunctionUrl, OpenUrl
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
 from infra.stack.table import FleetTable, IncidentsTable
+from infra.stack.topics import Topics
 
 _NOT_DEPLOYED = ["**/__pycache__", "*.md"]
 
@@ -31,6 +32,7 @@ class Stores:
     table: IncidentsTable
     fleet: FleetTable
     secrets: Secrets
+    topics: Topics
 
 
 class Functions:
@@ -45,6 +47,7 @@ class Functions:
             _layer(scope, "DepsLayer", "build/deps", "what reflexarc imports, from uv.lock"),
         ]
         self.urls: dict[str, FunctionUrl] = {}
+        self.open_urls: dict[str, OpenUrl] = {}
         self.deployed: Mapping[str, lam.Function] = {
             function.name: self._deploy(function) for function in catalog.FUNCTIONS
         }
@@ -120,6 +123,9 @@ class Functions:
             case kinds.Read(secret):
                 self._stores.secrets.grant(role, secret)
                 return self._stores.secrets.arn(secret)
+            case kinds.Publish(topic):
+                self._stores.topics.grant(role, topic)
+                return self._stores.topics.arn(topic)
             case kinds.Parameter(name):
                 return self._parameters.text(name)
             case kinds.RoleId(name):
@@ -130,7 +136,7 @@ class Functions:
         self,
         function: Function,
         deployed: lam.Function,
-        trigger: kinds.FromQueue | kinds.EveryMinute | kinds.FromHttps,
+        trigger: kinds.Trigger,
     ) -> None:
         match trigger:
             case kinds.EveryMinute():
@@ -139,6 +145,8 @@ class Functions:
                 self.urls[function.name] = FunctionUrl(
                     self._scope, self._parameters, function, deployed
                 )
+            case kinds.FromAnyone():
+                self.open_urls[function.name] = OpenUrl(self._scope, function, deployed)
             case kinds.FromQueue():
                 self._from_queue(deployed, trigger)
 

@@ -50,7 +50,7 @@ def run(program: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["gpu_alert", "incident", "ingest", "notify", "watchdog"])
+@pytest.mark.parametrize("name", ["gpu_alert", "incident", "ingest", "notify", "slack_action", "watchdog"])
 def test_a_handler_imports_without_any_environment(name: str) -> None:
     assert run(f"from functions.{name}.handler import handler; print(callable(handler))", {}) == (
         "True\n"

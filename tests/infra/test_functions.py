@@ -10,6 +10,7 @@ from reflexarc.runtime.settings import (
     IngestSettings,
     NotifySettings,
     Settings,
+    SlackActionSettings,
     WatchdogSettings,
 )
 from tests.infra.deployed import name_of, properties, resources
@@ -20,6 +21,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "incident": IncidentSettings,
     "ingest": IngestSettings,
     "notify": NotifySettings,
+    "slack_action": SlackActionSettings,
     "watchdog": WatchdogSettings,
 }
 # Read by libraries, not by the functions' settings.

@@ -45,7 +45,7 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
         "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
         "PagerDutySecretArn",
-        "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "OpsTopicArn",
+        "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "SlackActionUrl", "OpsTopicArn",
     }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class WakingSettings(Settings):
     incidents_table: str
     notify_slack_queue_url: str
     notify_pagerduty_queue_url: str
+    notify_others_queue_url: str
 
 
 class RecordingSettings(WakingSettings):
@@ -81,6 +82,8 @@ class NotifySettings(Settings):
     notify_later_queue_url: str
     slack_secret_arn: str
     pagerduty_secret_arn: str
+    webhook_secret_arn: str
+    alerts_topic_arn: str
     slack_api_url: str = "https://slack.com/api"
     pagerduty_url: str = "https://events.pagerduty.com"
 
@@ -89,6 +92,14 @@ class WatchdogSettings(WakingSettings):
     """Settings of functions/watchdog."""
 
     gpu_faults_queue_url: str
+
+
+class SlackActionSettings(Settings):
+    """Settings of functions/slack_action."""
+
+    incidents_table: str
+    signals_queue_url: str
+    slack_secret_arn: str
 
 
 class IngestSettings(Settings):
