@@ -8,7 +8,7 @@ from typing import Literal
 from reflexarc.events.incident import Incident, PageRef
 from reflexarc.events.notice import Channel, Notice
 from reflexarc.events.page import Entry, Member, Mute, Page, Silence, Step
-from reflexarc.incidents.config import Grouping, Hours, Inhibition, Maintenance, Route
+from reflexarc.incidents.document import Grouping, Hours, Inhibition, Maintenance, Route
 
 Effect = Literal["opens", "succeeds", "joins", "history", "resolves", "late"]
 CHANNELS_MAX = 8
