@@ -13,6 +13,7 @@ _WAKING = {
     "INCIDENTS_TABLE": "incidents",
     "NOTIFY_SLACK_QUEUE_URL": f"{_QUEUES}-notify-slack.fifo",
     "NOTIFY_PAGERDUTY_QUEUE_URL": f"{_QUEUES}-notify-pagerduty.fifo",
+    "NOTIFY_OTHERS_QUEUE_URL": f"{_QUEUES}-notify-others.fifo",
 }
 GPU_ALERT = {
     **_WAKING,
@@ -43,6 +44,8 @@ NOTIFY = {
     "NOTIFY_LATER_QUEUE_URL": f"{_QUEUES}-notify-later",
     "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",
     "PAGERDUTY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:pagerduty-AbCdEf",
+    "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhook-AbCdEf",
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reflexarc-alerts",
 }
 WATCHDOG = {
     **_WAKING,

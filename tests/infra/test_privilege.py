@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from infra import catalog, kinds
-from infra.kinds import Function
+from infra.kinds import Function, Publish
 from tests.infra.deployed import as_list, properties, resources, statements
 
 every_function = pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
@@ -65,6 +65,17 @@ def test_a_function_sends_only_to_the_queues_that_its_environment_names(
     sends = {resource for action, resource in granted(function, "sqs") if "SendMessage" in action}
 
     assert len(sends) == len(named)
+
+
+@every_function
+def test_a_function_publishes_only_to_the_topics_that_its_environment_names(
+    function: Function,
+) -> None:
+    topics = [value.topic for value in function.environment.values() if isinstance(value, Publish)]
+
+    assert list(granted(function, "sns")) == [
+        ("sns:Publish", str({"Ref": f"{topic.title}Topic"})) for topic in topics
+    ]
 
 
 @every_function

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from infra import catalog
-from infra.kinds import Secret
+from infra.kinds import Secret, Topic
 from infra.paths import ROOT, TEMPLATE
-from tests.infra.deployed import properties, resources, template
+from tests.infra.deployed import name_of, properties, resources, template
 
 SECTIONS = ("## Overview", "## Symptoms", "## Procedure")
 
@@ -44,7 +44,8 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "SignalsQueueUrl", "SignalsDlqUrl", "NotifySlackQueueUrl", "NotifySlackDlqUrl",
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
         "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
-        "PagerDutySecretArn",
+        "PagerDutySecretArn", "WebhookSecretArn", "NotifyOthersQueueUrl", "NotifyOthersDlqUrl",
+        "AlertsTopicArn",
         "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "SlackActionUrl", "OpsTopicArn",
     }  # fmt: skip
 
@@ -125,7 +126,11 @@ def test_a_secret_is_created_empty(secret: Secret) -> None:
     deployed = properties(f"{secret.title}Secret")
 
     # Another placeholder would be written over the owner's value at the next deployment.
-    frozen = {"slack": {"token": "", "webhook_url": ""}, "pagerduty": {"routing_key": ""}}
+    frozen = {
+        "slack": {"token": "", "webhook_url": ""},
+        "pagerduty": {"routing_key": ""},
+        "webhook": {},
+    }
     assert json.loads(deployed["SecretString"]) == frozen[secret.name]
 
 
@@ -179,6 +184,17 @@ def test_every_function_rings_on_errors_and_on_throttles() -> None:
         for function in catalog.FUNCTIONS
         for metric in ("Errors", "Throttles")
     } | {("IngestFunction", "Url4xxCount"), ("IngestFunction", "Url5xxCount")}
+
+
+@pytest.mark.parametrize("topic", catalog.TOPICS, ids=lambda t: t.name)
+def test_a_topic_of_alerts_is_encrypted_and_refuses_plain_http(topic: Topic) -> None:
+    deployed = properties(f"{topic.title}Topic")
+    (deny,) = properties(f"{topic.title}TopicPolicy")["PolicyDocument"]["Statement"]
+
+    assert name_of(deployed["TopicName"]) == f"-{topic.name}"
+    assert deployed["KmsMasterKeyId"] == "alias/aws/sns"
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", {"AWS": "*"})
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_ops_topic_lets_alarms_in_and_plain_http_not() -> None:

@@ -164,6 +164,7 @@ def _wake_ups(settings: WakingSettings) -> SqsWakeUps:
             "slack": settings.notify_slack_queue_url,
             "pagerduty": settings.notify_pagerduty_queue_url,
         },
+        others=settings.notify_others_queue_url,
     )
 
 
