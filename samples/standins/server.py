@@ -19,6 +19,7 @@ from samples.standins.slack import SlackStandIn
 
 HOST = "127.0.0.1"
 TOKEN = "xoxb-standin"  # noqa: S105 - a stand-in's token guards nothing
+SIGNING_SECRET = "standin-signing-secret"  # noqa: S105 - nor does its signing secret
 ROUTING_KEY = "standin0" * 4
 WEBHOOK_PATH = "/services/T0STANDIN/B0STANDIN/webhook"
 WEBHOOK_CHANNEL = "C0WEBHOOK"
@@ -78,7 +79,11 @@ class StandIns:
             "slack_api_url": f"{self.url}/api",
             "pagerduty_url": self.url,
             "webhook_channel": WEBHOOK_CHANNEL,
-            "slack_secret": {"token": TOKEN, "webhook_url": self.url + WEBHOOK_PATH},
+            "slack_secret": {
+                "token": TOKEN,
+                "webhook_url": self.url + WEBHOOK_PATH,
+                "signing_secret": SIGNING_SECRET,
+            },
             "pagerduty_secret": {"routing_key": ROUTING_KEY},
         }
 
