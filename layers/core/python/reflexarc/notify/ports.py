@@ -8,7 +8,6 @@ from reflexarc.events.delivery import Delivery
 from reflexarc.events.incident import PageRef
 from reflexarc.events.notice import Channel, Notice
 from reflexarc.events.page import Page, Story
-from reflexarc.events.signal import Hops
 from reflexarc.notify.model import Attempt, Busy, Deferred, Lease, Receipt, Task
 
 
@@ -152,8 +151,8 @@ class Canaries(Protocol):
 class Journal(Protocol):
     """Tells operators how delivery goes: log events and metrics."""
 
-    def delivered(self, page: Page, channel: str, task: Task, hops: Hops) -> None:
-        """Note that a vendor accepted a task; its latency counts only where it paged somebody."""
+    def delivered(self, page: Page, attempt: Attempt) -> None:
+        """Note that a vendor accepted a task; it has a latency where it paged somebody."""
 
     def failing(self, group: str, reason: str, failures: int) -> None:
         """Note that a group waits for another try; 0 failures: the vendor asked for patience."""

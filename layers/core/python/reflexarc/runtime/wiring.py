@@ -132,7 +132,7 @@ def delivery_service() -> "DeliveryService":
 def sweep_service() -> "SweepService":
     """Build what watchdog calls."""
     from reflexarc.adapters.sqs.canaries import SqsCanaries  # noqa: PLC0415 - module docstring
-    from reflexarc.notify.sweep import SweepService  # noqa: PLC0415
+    from reflexarc.notify.sweep import StaleGroups, SweepService  # noqa: PLC0415
 
     settings = WatchdogSettings.load()
     queues = (
@@ -140,10 +140,9 @@ def sweep_service() -> "SweepService":
         settings.notify_slack_queue_url,
         settings.notify_pagerduty_queue_url,
     )
+    stale = StaleGroups(outbox=_outbox(settings.incidents_table), wake_ups=_wake_ups(settings))
     return SweepService(
-        outbox=_outbox(settings.incidents_table),
-        wake_ups=_wake_ups(settings),
-        canaries=SqsCanaries(clients.sqs(), queues),
+        chores={"stale groups": stale.wake, "canaries": SqsCanaries(clients.sqs(), queues).send},
         clock=system_clock,
     )
 
