@@ -157,7 +157,12 @@ def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> No
 
 @pytest.mark.parametrize(
     ("metric", "service"),
-    [("DeliveryFailing", "notify"), ("FaultsRejected", "gpu_alert"), ("Swept", "watchdog")],
+    [
+        ("DeliveryFailing", "notify"),
+        ("FaultsRejected", "gpu_alert"),
+        ("ClicksRefused", "slack_action"),
+        ("Swept", "watchdog"),
+    ],
 )
 def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
     metric: str, service: str
@@ -183,7 +188,11 @@ def test_every_function_rings_on_errors_and_on_throttles() -> None:
         (f"{function.title}Function", metric)
         for function in catalog.FUNCTIONS
         for metric in ("Errors", "Throttles")
-    } | {("IngestFunction", "Url4xxCount"), ("IngestFunction", "Url5xxCount")}
+    } | {
+        ("IngestFunction", "Url4xxCount"),
+        ("IngestFunction", "Url5xxCount"),
+        ("SlackActionFunction", "Url5xxCount"),
+    }
 
 
 @pytest.mark.parametrize("topic", catalog.TOPICS, ids=lambda t: t.name)
