@@ -47,14 +47,24 @@ class Notice(Value):
         Slack limits a channel to about one message a second, so its channel is the group; the
         others order by key, so there it is one line of pages.
         """
-        if self.channel.kind == "slack":
-            return f"slack/{self.channel.destination}"
-        return f"{self.channel.kind}/{self.channel.name}/{self.page.scope}"
+        return group_of(self.channel, self.page)
 
     @property
     def row(self) -> str:
         """Return the row's key inside its group; the generations of a page sort in their order."""
-        return f"{self.page.scope}#{self.page.generation:08d}#{self.channel.name}"
+        return row_of(self.channel, self.page)
+
+
+def group_of(channel: Channel, page: PageRef) -> str:
+    """Return the delivery group of what a channel is told of a page."""
+    if channel.kind == "slack":
+        return f"slack/{channel.destination}"
+    return f"{channel.kind}/{channel.name}/{page.scope}"
+
+
+def row_of(channel: Channel, page: PageRef) -> str:
+    """Return the key, inside its group, of what a channel is told of a page."""
+    return f"{page.scope}#{page.generation:08d}#{channel.name}"
 
 
 class WakeUp(Value):
