@@ -1,4 +1,4 @@
-"""What is wrong with a document whose every part is well formed: names that lead nowhere. Pure."""
+"""Names in a document that lead nowhere: the one thing that a reader must not accept. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,46 +25,58 @@ class Problem:
         return f"{'.'.join(str(part) for part in self.place)}: {self.what}"
 
 
-def broken_names(config: IncidentsConfig) -> tuple[Problem, ...]:
-    """Return where a document names a channel or hours that are not there, or one name twice."""
+def broken_names(
+    config: IncidentsConfig, known: frozenset[str] = frozenset()
+) -> tuple[Problem, ...]:
+    """Return where a document names a channel or hours that are not there, or one name twice.
+
+    `known` are names that count as there: those of parts that could not be read.
+    """
     channels = [channel.name for channel in config.channels]
     hours = [each.name for each in config.hours]
     return (
-        *_twice(("channels",), channels, "channels"),
-        *_twice(("hours",), hours, "hours"),
-        *_nowhere(config, channels),
-        *_no_hours(config, hours),
+        *_nobody(channels, known),
+        *named_twice("channels", channels),
+        *named_twice("hours", hours),
+        *_missing(_channels_named(config), channels, known, "channel"),
+        *_missing(_hours_named(config), hours, known, "hours"),
     )
 
 
-def _nowhere(config: IncidentsConfig, channels: Sequence[str]) -> Iterator[Problem]:
-    for number, route in enumerate(config.routes):
-        here: Place = ("routes", number)
-        named = [((*here, "channels", n), name) for n, name in enumerate(route.channels)]
-        named += [
-            ((*here, "escalate", n, "channels", m), name)
-            for n, step in enumerate(route.escalate)
-            for m, name in enumerate(step.channels)
-        ]
-        for place, name in named:
-            if name not in channels:
-                known = ", ".join(channels)
-                yield Problem(place=place, what=f"there is no channel {name}; there are: {known}")
-
-
-def _no_hours(config: IncidentsConfig, hours: Sequence[str]) -> Iterator[Problem]:
-    named = [(("routes", number), route.during) for number, route in enumerate(config.routes)]
-    named += [(("maintenance", n), work.during) for n, work in enumerate(config.maintenance)]
-    for place, name in named:
-        if name and name not in hours:
-            known = ", ".join(hours) or "none"
-            what = f"there are no hours {name}; there are: {known}"
-            yield Problem(place=(*place, "during"), what=what)
-
-
-def _twice(place: Place, names: Sequence[str], what: str) -> Iterator[Problem]:
+def named_twice(part: str, names: Sequence[str], key: str = "name") -> Iterator[Problem]:
+    """Yield each name of a part that was there before; what has no name is left alone."""
     for number, name in enumerate(names):
-        if name in names[:number]:
-            yield Problem(
-                place=(*place, number, "name"), what=f"more than one of the {what} is named {name}"
-            )
+        if name and name in names[:number]:
+            what = f"more than one of the {part} is named {name}"
+            yield Problem(place=(part, number, key), what=what)
+
+
+def _nobody(channels: Sequence[str], known: frozenset[str]) -> Iterator[Problem]:
+    if not channels and not known:
+        yield Problem(place=("channels",), what="there is no channel: nobody can be told anything")
+
+
+def _missing(
+    named: Iterator[tuple[Place, str]], there: Sequence[str], known: frozenset[str], what: str
+) -> Iterator[Problem]:
+    for place, name in named:
+        if name and name not in there and name not in known:
+            are = "is no" if what == "channel" else "are no"
+            said = f"there {are} {what} {name}; there are: {', '.join(there) or 'none'}"
+            yield Problem(place=place, what=said)
+
+
+def _channels_named(config: IncidentsConfig) -> Iterator[tuple[Place, str]]:
+    for number, route in enumerate(config.routes):
+        for at, name in enumerate(route.channels):
+            yield ("routes", number, "channels", at), name
+        for step, escalation in enumerate(route.escalate):
+            for at, name in enumerate(escalation.channels):
+                yield ("routes", number, "escalate", step, "channels", at), name
+
+
+def _hours_named(config: IncidentsConfig) -> Iterator[tuple[Place, str]]:
+    for number, route in enumerate(config.routes):
+        yield ("routes", number, "during"), route.during
+    for number, work in enumerate(config.maintenance):
+        yield ("maintenance", number, "during"), work.during

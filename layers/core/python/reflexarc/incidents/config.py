@@ -39,13 +39,13 @@ __all__ = [
 class IncidentsConfig(Stated):
     """What an operator writes under `incidents:`."""
 
-    channels: tuple[ChannelConfig, ...] = Field(min_length=1, max_length=CHANNELS_MAX)
+    channels: tuple[ChannelConfig, ...] = Field(default=(), max_length=CHANNELS_MAX)
     routes: tuple[Route, ...] = ()
     hours: tuple[Hours, ...] = ()
     groupings: tuple[Grouping, ...] = ()
     inhibitions: tuple[Inhibition, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
-    window: Span = timedelta(minutes=5)
+    window: Span = timedelta(minutes=2)
     flaps: int = Field(default=3, ge=2, le=8)
     dead_man_url: str = Field(default="", description="called every minute that all is well")
 
