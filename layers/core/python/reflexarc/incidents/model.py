@@ -83,7 +83,7 @@ class Policy:
     inhibitions: tuple[Inhibition, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     silences: tuple[Silence, ...] = ()
-    window: timedelta = timedelta(minutes=5)
+    window: timedelta = timedelta(minutes=2)
     """How long a page takes in what has its cause."""
     flaps: int = 3
     """So many openings within an hour are flapping."""

@@ -1,0 +1,199 @@
+"""What may happen to a page: it opens, grows graver, is acknowledged, closes, ends. Pure.
+
+Every change is one version and, where people should read of it, one line of history.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from reflexarc.events.action import Person
+from reflexarc.events.incident import Incident
+from reflexarc.events.notice import Channel
+from reflexarc.events.page import HISTORY_MAX, JOINABLE, Entry, Member, Mute, Page, Role, Step
+from reflexarc.events.severity import Severity
+from reflexarc.incidents.growth import APPLICATION
+from reflexarc.incidents.model import Group, Wanted
+
+# A mute may end early (a silence expired by hand), so it is looked at this often.
+LOOK_EVERY = timedelta(seconds=60)
+# What flaps must stay well for so long before anybody is told that it ended.
+SETTLE_AFTER = timedelta(minutes=10)
+# A fault of a job's own code is over when it stops: nothing ever says that it was repaired.
+QUIET = timedelta(hours=1)
+
+
+def opened(
+    group: Group, generation: int, lead: Incident, wanted: Wanted, now: datetime, *, flapping: bool
+) -> Page:
+    """Return the first version of a page."""
+    muted = wanted.mute
+    steps = (look_again(muted, now),) if muted else wanted.steps
+    if lead.entity.aspect == APPLICATION:
+        steps = (*steps, Step(kind="settle", at=now + QUIET))
+    page = Page(
+        scope=group.scope,
+        generation=generation,
+        version=1,
+        state="open",
+        family=group.family,
+        by=dict(group.by),
+        severity=lead.severity,
+        lead=lead,
+        opened_at=now,
+        accepts_until=now + group.window,
+        channels=() if muted else wanted.channels,
+        routes=wanted.routes,
+        muted=muted,
+        steps=steps,
+        timer=1,
+        flapping=flapping,
+    )
+    return said(page, _opening(page, wanted), now)
+
+
+def accepts(page: Page, now: datetime) -> bool:
+    """Return whether a further incident of its scope may join the page now."""
+    return page.state in JOINABLE and now < page.accepts_until
+
+
+def said(page: Page, what: str, now: datetime, *, by: str = "", loud: bool = False) -> Page:
+    """Return the page with one more line of history."""
+    number = page.history[-1].number + 1 if page.history else 1
+    entry = Entry(number=number, at=now, what=what, by=by, loud=loud)
+    return page.model_copy(update={"history": (*page.history, entry)[-HISTORY_MAX:]})
+
+
+def led_by(page: Page, lead: Incident) -> Page:
+    """Return the page with another version of its lead, or another incident as its lead."""
+    severity = max(page.severity, lead.severity, key=lambda each: each.rank)
+    return page.model_copy(update={"lead": lead, "severity": severity})
+
+
+def raised(page: Page, wanted: Wanted, severity: Severity, now: datetime) -> Page:
+    """Return a page that became graver: whoever was not told yet is, and an ack counts no more."""
+    fresh = fresh_of(page, wanted.channels)
+    told = f", now told to {names(fresh)}" if fresh else ""
+    what = f"severity rose from {page.severity} to {severity}{told}"
+    update: dict[str, object] = {
+        "severity": severity,
+        "channels": (*page.channels, *fresh),
+        "routes": tuple(dict.fromkeys((*page.routes, *wanted.routes))),
+    }
+    if page.state == "acked":
+        update |= {"state": "open", "acked_at": None, "acked_by": ""}
+        what += "; the acknowledgement is void"
+    page = said(page, what, now, loud=True).model_copy(update=update)
+    known = {(step.kind, step.channels) for step in page.steps}
+    more = (step for step in wanted.steps if (step.kind, step.channels) not in known)
+    return stepped(page, (*page.steps, *more))
+
+
+def told(page: Page, channels: Iterable[Channel]) -> Page:
+    """Return the page told to further channels."""
+    return page.model_copy(
+        update={"channels": (*page.channels, *fresh_of(page, channels)), "muted": None}
+    )
+
+
+def fresh_of(page: Page, channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    """Return those channels that were not told of the page yet."""
+    known = {channel.name for channel in page.channels}
+    return tuple(channel for channel in channels if channel.name not in known)
+
+
+def stepped(page: Page, steps: Iterable[Step]) -> Page:
+    """Return the page with these steps to come; timers that were planned before do nothing."""
+    steps = tuple(steps)
+    if steps == page.steps:
+        return page
+    return page.model_copy(update={"steps": steps, "timer": page.timer + 1})
+
+
+def acked(page: Page, person: Person, now: datetime) -> Page:
+    """Return the page as somebody took it on: nobody else is called or reminded."""
+    rest = (step for step in page.steps if step.kind not in {"escalate", "repeat"})
+    page = stepped(said(page, "acknowledged", now, by=shown(person)), rest)
+    return page.model_copy(update={"state": "acked", "acked_at": now, "acked_by": shown(person)})
+
+
+def hushed(page: Page, person: Person, until: datetime, now: datetime) -> Page:
+    """Return the page as somebody silenced it: what was told stays, nobody is called again."""
+    rest = (step for step in page.steps if step.kind not in {"escalate", "repeat"})
+    what = f"silenced until {until:%Y-%m-%d %H:%M} UTC"
+    if any(entry.what == what for entry in page.history):
+        return page
+    return stepped(said(page, what, now, by=shown(person)), rest)
+
+
+def closing(page: Page) -> Page:
+    """Return the page shut for newcomers while somebody looks whether all of it is well."""
+    return page.model_copy(update={"state": "closing"})
+
+
+def reopened(page: Page) -> Page:
+    """Return a page that is not over after all, as it was before it was closing."""
+    return page.model_copy(update={"state": "acked" if page.acked_at else "open"})
+
+
+def resolved(page: Page, members: int, now: datetime) -> Page:
+    """Return the page at its end."""
+    what = "resolved" if not members else f"resolved: all {members + 1:,} are well"
+    by = page.resolved_by
+    update = {"state": "resolved", "resolved_at": now}
+    return stepped(said(page, what, now, by=by), ()).model_copy(update=update)
+
+
+def settling(page: Page, now: datetime) -> Page:
+    """Return a flapping page whose lead is well: it ends when that lasts."""
+    rest = (step for step in page.steps if step.kind != "settle")
+    return stepped(page, (*rest, Step(kind="settle", at=now + SETTLE_AFTER)))
+
+
+def member_of(incident: Incident, role: Role, joined_at: datetime) -> Member:
+    """Return an incident as a page's members show it."""
+    return Member(
+        fingerprint=incident.fingerprint,
+        generation=incident.generation,
+        version=incident.version,
+        state=incident.state,
+        role=role,
+        severity=incident.severity,
+        entity=incident.entity,
+        cause=incident.cause,
+        title=incident.title,
+        count=incident.count,
+        owner=incident.owner,
+        job=incident.job,
+        first_at=incident.first_at,
+        last_at=incident.last_at,
+        joined_at=joined_at,
+        resolved_at=incident.resolved_at,
+    )
+
+
+def look_again(mute: Mute, now: datetime) -> Step:
+    """Return when to see whether a mute still holds."""
+    soon = now + LOOK_EVERY
+    return Step(kind="look", at=min(soon, mute.until) if mute.until else soon)
+
+
+def shown(person: Person) -> str:
+    """Return a person as a page names them."""
+    return person.name or person.id
+
+
+def names(channels: Iterable[Channel]) -> str:
+    """Return channels in words."""
+    return ", ".join(channel.name for channel in channels)
+
+
+def _opening(page: Page, wanted: Wanted) -> str:
+    if page.muted:
+        return f"opened, told to nobody: {page.muted.kind} {page.muted.name}"
+    later = "".join(
+        f"; {', '.join(step.channels)} from {step.at:%Y-%m-%d %H:%M} UTC"
+        for step in wanted.steps
+        if step.kind == "begin"
+    )
+    flaps = ", flapping" if page.flapping else ""
+    return f"opened{flaps}, told to {names(page.channels) or 'nobody yet'}{later}"
