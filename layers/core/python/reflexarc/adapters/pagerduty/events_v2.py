@@ -4,6 +4,7 @@ https://developer.pagerduty.com/docs/events-api-v2-overview. A repeat under the 
 nothing, so a missing answer is no danger here: it is Unavailable, and nothing needs to be found.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,52 +12,60 @@ from typing import Any
 from reflexarc.adapters.http.pool import Answer, HttpPool
 from reflexarc.adapters.pagerduty.secret import PagerDutySecret
 from reflexarc.adapters.secrets.secret import Secret
-from reflexarc.events.notice import Notice
+from reflexarc.events.notice import Channel
+from reflexarc.events.page import Story
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
-from reflexarc.notify import pagerduty_event, rules
-from reflexarc.notify.model import Receipt
-
-VIA = "pagerduty"
+from reflexarc.notify import pagerduty_plan
+from reflexarc.notify.model import Receipt, Task
 
 
 class _KeyRefused(Unavailable):
-    """PagerDuty knows no integration with this key."""
+    """PagerDuty knows no integration with this key, or the secret holds none for the channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PagerDutyEvents:
-    """Triggers and resolves alerts; the incident's key keeps each generation to one alert."""
+    """Triggers, acknowledges and resolves alerts; their keys keep each page to one alert."""
 
     http: HttpPool
     secret: Secret[PagerDutySecret]
     url: str = "https://events.pagerduty.com"
 
-    def send(
-        self, notice: Notice, receipt: Receipt | None, now: datetime, *, plain: bool = False
-    ) -> Receipt:
+    def next(
+        self, story: Story, channel: Channel, receipt: Receipt | None, now: datetime
+    ) -> Task | None:
+        """Return the next event; every channel is told the same."""
+        del channel
+        return pagerduty_plan.next_task(story, receipt, now)
+
+    def plain(self, task: Task, story: Story) -> Task:
+        """Return the smallest event that says the same."""
+        return pagerduty_plan.plain(task, story)
+
+    def send(self, task: Task, channel: Channel, receipt: Receipt | None) -> Receipt:
         """Send one event; any repeat of it is harmless."""
-        severity, latency = rules.told(notice, receipt, now)
-        event = pagerduty_event.plain(notice) if plain else pagerduty_event.render(notice, latency)
+        del receipt
         try:
-            self._enqueue(event, self.secret.current())
+            self._enqueue(task.body, self.secret.current().key(channel.secret), channel)
         except _KeyRefused:
             if (other := self.secret.renewed()) is None:
                 raise
-            self._enqueue(event, other)
-        return Receipt(
-            vendor_id=event["dedup_key"],
-            via=VIA,
-            posted_at=receipt.posted_at if receipt else now,
-            severity=severity,
-            latency_ms=latency,
-        )
+            self._enqueue(task.body, other.key(channel.secret), channel)
+        return task.becomes
 
-    def find(self, notice: Notice) -> Receipt | None:  # noqa: ARG002 - the port's form
+    def find(
+        self, task: Task, story: Story, channel: Channel, receipt: Receipt | None
+    ) -> Receipt | None:
         """Return None: a repeat is harmless, so there is nothing to look for."""
+        del task, story, channel, receipt
         return None
 
-    def _enqueue(self, event: dict[str, Any], secret: PagerDutySecret) -> None:
-        key = secret.routing_key.get_secret_value()
+    def _enqueue(self, event: Mapping[str, Any], key: str, channel: Channel) -> None:
+        if not key:
+            raise _KeyRefused(
+                f"the PagerDuty secret has no key {channel.secret or 'routing_key'!r} for channel "
+                f"{channel.name}: {self.secret.advice}"
+            )
         try:
             answer = self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event})
         except Ambiguous as error:
