@@ -60,3 +60,10 @@ INGEST = {
     "GPU_READINGS_QUEUE_URL": f"{_QUEUES}-gpu-readings",
     "INGEST_AUTH": "AWS_IAM",
 }
+SLACK_ACTION = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "slack_action",
+    "INCIDENTS_TABLE": "incidents",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
+    "SLACK_SECRET_ARN": NOTIFY["SLACK_SECRET_ARN"],
+}
