@@ -161,6 +161,7 @@ FUNCTIONS = (
             "INCIDENTS_TABLE": Table.RECORD,
             "FLEET_TABLE": Fleet.HEARD,
             "REJECTED_QUEUE_URL": SendTo(GPU_FAULTS, dead_letter=True),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
             "INGEST_ROLE_ID": RoleId("ingest"),
             **_WAKES,
@@ -175,7 +176,13 @@ FUNCTIONS = (
         environment={
             "INCIDENTS_TABLE": Table.RECORD,
             "REJECTED_QUEUE_URL": SendTo(SIGNALS, dead_letter=True),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
+            # Whether a node spoke since it seemed to be silent.
+            "FLEET_TABLE": Fleet.SILENCE,
+            # Whoever clicked is told when it was too late.
+            "SLACK_SECRET_ARN": Read(SLACK),
+            "SLACK_API_URL": Parameter("SlackApiUrl"),
             **_WAKES,
         },
     ),
@@ -200,6 +207,7 @@ FUNCTIONS = (
             "ALERTS_TOPIC_ARN": Publish(ALERTS),
             "SLACK_API_URL": Parameter("SlackApiUrl"),
             "PAGERDUTY_URL": Parameter("PagerDutyUrl"),
+            **_WAKES,
         },
     ),
     Function(

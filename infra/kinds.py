@@ -85,9 +85,17 @@ class Table(Enum):
     """Environment value: the incidents table's name, and what the function may do with it."""
 
     # Incident, ledger and outbox in one transaction; who speaks for a node; configuration.
-    RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
+    RECORD = ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
     # Leases, outbox rows and receipts, each write fenced by the lease.
-    DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    DELIVER = (
+        "BatchGetItem",
+        "ConditionCheckItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "UpdateItem",
+    )
     # Who speaks for a node, and the configuration: rows of these keys alone.
     BIND = ("GetItem", "PutItem")
     # A bearer token by its id: rows of these keys alone.
@@ -119,6 +127,8 @@ class Fleet(Enum):
     KEEP = ("GetItem", "Query", "UpdateItem")
     # When a node's own sender was last heard.
     HEARD = ("GetItem",)
+    # The same, and that its silence was told.
+    SILENCE = ("GetItem", "UpdateItem")
 
 
 @dataclass(frozen=True)

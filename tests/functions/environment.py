@@ -20,12 +20,14 @@ GPU_ALERT = {
     "POWERTOOLS_SERVICE_NAME": "gpu_alert",
     "FLEET_TABLE": "fleet",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-gpu-faults-dlq",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
     "SLACK_CHANNEL": "C0GPUALERTS",
 }
 INCIDENT = {
     **GPU_ALERT,
     "POWERTOOLS_SERVICE_NAME": "incident",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-signals-dlq",
+    "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",
 }
 GPU_READING = {
     **_AWS,
@@ -37,9 +39,8 @@ GPU_READING = {
     "USAGE_RETENTION_DAYS": "90",
 }
 NOTIFY = {
-    **_AWS,
+    **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "notify",
-    "INCIDENTS_TABLE": "incidents",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-notify-dlq",
     "NOTIFY_LATER_QUEUE_URL": f"{_QUEUES}-notify-later",
     "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",

@@ -29,8 +29,7 @@ class Draft:
     _joined: dict[MemberRow, Member] = field(default_factory=dict)
     _left: dict[MemberRow, Member] = field(default_factory=dict)
     _held: dict[str, frozenset[str]] = field(default_factory=dict)
-    _holds: list[Hold] = field(default_factory=list)
-    _lifts: list[Hold] = field(default_factory=list)
+    _holding: dict[Hold, bool] = field(default_factory=dict)
 
     def page(self, ref: PageRef) -> Page | None:
         """Return a page, with what this draft changes of it."""
@@ -65,7 +64,9 @@ class Draft:
         """Return the open incidents that an inhibition's key names, with those of this draft."""
         if key not in self._held:
             self._held[key] = self.book.held_by(key)
-        return self._held[key] | {hold.fingerprint for hold in self._holds if hold.key == key}
+        return self._held[key] | {
+            hold.fingerprint for hold, holds in self._holding.items() if holds and hold.key == key
+        }
 
     def change(self, page: Page) -> None:
         """Store another version of a page, or the first one of a new page."""
@@ -90,7 +91,7 @@ class Draft:
 
     def hold(self, holds: tuple[Hold, ...], *, lift: bool) -> None:
         """Let an incident begin, or cease, to keep others quiet."""
-        (self._lifts if lift else self._holds).extend(holds)
+        self._holding |= dict.fromkeys(holds, not lift)
 
     @property
     def marked(self) -> tuple[Page, ...]:
@@ -122,8 +123,8 @@ class Draft:
             joined=tuple((ref, member) for (ref, _), member in self._joined.items()),
             left=tuple((ref, member) for (ref, _), member in self._left.items()),
             notices=tuple(notice for ref in self._changed() for notice in self._notices(ref)),
-            holds=tuple(self._holds),
-            lifts=tuple(self._lifts),
+            holds=tuple(hold for hold, holds in self._holding.items() if holds),
+            lifts=tuple(hold for hold, holds in self._holding.items() if not holds),
         )
 
     def _changed(self) -> Iterator[PageRef]:

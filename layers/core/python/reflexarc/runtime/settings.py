@@ -45,6 +45,7 @@ class RecordingSettings(WakingSettings):
     """What it takes to turn messages into incidents."""
 
     rejected_queue_url: str
+    signals_queue_url: str
     slack_channel: str
 
 
@@ -63,6 +64,10 @@ class GpuAlertSettings(RelayedSettings, RecordingSettings):
 class IncidentSettings(RecordingSettings):
     """Settings of functions/incident."""
 
+    fleet_table: str
+    slack_secret_arn: str
+    slack_api_url: str = "https://slack.com/api"
+
 
 class GpuReadingSettings(RelayedSettings):
     """Settings of functions/gpu_reading."""
@@ -74,10 +79,9 @@ class GpuReadingSettings(RelayedSettings):
     usage_retention_days: Annotated[int, Field(ge=1)] = 90
 
 
-class NotifySettings(Settings):
+class NotifySettings(WakingSettings):
     """Settings of functions/notify."""
 
-    incidents_table: str
     rejected_queue_url: str
     notify_later_queue_url: str
     slack_secret_arn: str
