@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reflexarc.adapters.dynamodb.clicks import DynamoClicks
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
+from reflexarc.adapters.dynamodb.pages import DynamoDuePages
+from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.memory.incident_book import MemoryIncidentBook
 from reflexarc.adapters.memory.outbox import MemoryOutbox
+from reflexarc.adapters.memory.pages import MemoryClicks, MemoryDuePages, MemorySilences
 from reflexarc.adapters.memory.store import Store
-from reflexarc.incidents.ports import IncidentBook
+from reflexarc.incidents.ports import IncidentBook, Silences
 from reflexarc.notify.ports import Outbox
 from tests.support.aws import Faults, aws, dynamodb, make_table, sqs
 
@@ -32,10 +36,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A book and an outbox over the same rows."""
+    """Everything that shares the rows of one table."""
 
     book: IncidentBook
     outbox: Outbox
+    silences: Silences
+    due_pages: DynamoDuePages | MemoryDuePages
+    clicks: DynamoClicks | MemoryClicks
 
 
 @pytest.fixture(scope="package")
@@ -57,10 +64,20 @@ def table(cloud: "DynamoDBClient") -> Table:
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     if request.param == "memory":
         store = Store()
-        return Shelf(MemoryIncidentBook(store), MemoryOutbox(store))
+        return Shelf(
+            MemoryIncidentBook(store),
+            MemoryOutbox(store),
+            MemorySilences(store),
+            MemoryDuePages(store),
+            MemoryClicks(store),
+        )
     table: Table = request.getfixturevalue("table")
     return Shelf(
-        DynamoIncidentBook(table.client, table.name), DynamoOutbox(table.client, table.name)
+        DynamoIncidentBook(table.client, table.name),
+        DynamoOutbox(table.client, table.name),
+        DynamoSilences(table.client, table.name),
+        DynamoDuePages(table.client, table.name),
+        DynamoClicks(table.client, table.name),
     )
 
 
