@@ -51,6 +51,7 @@ class Lane:
     stack: Stack
     agent_endpoint: Endpoint
     ingest: FunctionUrl
+    clicks: FunctionUrl
 
     def node(
         self,
@@ -120,7 +121,9 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         deployed.fill(vendors.slack_secret, vendors.pagerduty_secret)
         agent_endpoint = _agent_identity(endpoint, deployed) if plan.auth else endpoint
         ingest = FunctionUrl(endpoint, deployed.function("ingest"), (endpoint, agent_endpoint))
-        deployed = replace(deployed, outputs={**deployed.outputs, "IngestUrl": ingest.url})
+        clicks = FunctionUrl(endpoint, deployed.function("slack_action"), auth="NONE")
+        served = {"IngestUrl": ingest.url, "SlackActionUrl": clicks.url}
+        deployed = replace(deployed, outputs={**deployed.outputs, **served})
     return Lane(
         processes=processes,
         endpoint=endpoint,
@@ -129,6 +132,7 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         stack=deployed,
         agent_endpoint=agent_endpoint,
         ingest=ingest,
+        clicks=clicks,
     )
 
 

@@ -16,7 +16,7 @@ from reflexarc.emulator.processes import wait_until
 from reflexarc.events.notice import Canary
 
 NAME = "reflexarc"
-FUNCTIONS = ("gpu_alert", "gpu_reading", "incident", "ingest", "notify", "watchdog")
+FUNCTIONS = ("gpu_alert", "gpu_reading", "incident", "ingest", "notify", "slack_action", "watchdog")
 SLACK_CHANNEL = "C0GPUALERTS"
 TEMPLATE = Path("infra", "template.yaml")
 # The emulator runs this machine's Python, whatever the template says.
