@@ -18,6 +18,8 @@ _COMMANDS = {
     "incidents": ("reflexarc.cli.incidents", "incidents_app"),
     "gpus": ("reflexarc.cli.gpus", "gpus"),
     "config": ("reflexarc.cli.config", "config_app"),
+    "silence": ("reflexarc.cli.silence", "silence_app"),
+    "route": ("reflexarc.cli.route", "route_app"),
     "token": ("reflexarc.cli.tokens", "tokens_app"),
 }
 

@@ -33,16 +33,13 @@ for _tag, (_pattern, _first) in _PLAIN.items():
     )
 
 
-class NotYaml(ValueError):
-    """A text is not YAML; the message says on which line."""
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document's content, and the nodes that it was read from."""
 
     content: object
     root: yaml.Node | None
+    begins: tuple[int, int] = (1, 1)
 
     def position(self, place: Place) -> tuple[int, int]:
         """Return line and column, from 1, of a setting; of what holds it where it is missing."""
@@ -52,12 +49,19 @@ class Document:
             if found is None:
                 break
             at, node = found
-        mark = at.start_mark if at is not None else None
-        return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        return _position(at.start_mark) if at is not None else self.begins
 
     def twice(self) -> Iterator[Problem]:
         """Yield every setting that is written twice: YAML would silently take the last."""
         yield from _twice(self.root, (), set())
+
+
+class NotYaml(ValueError):
+    """A text is not YAML; `document` knows on which line."""
+
+    def __init__(self, message: str, document: Document) -> None:
+        super().__init__(message)
+        self.document = document
 
 
 def read(text: str) -> Document:
@@ -69,8 +73,10 @@ def read(text: str) -> Document:
             content = loader.construct_document(root) if root is not None else None
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise NotYaml(_said(error)) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = Document({}, None, _position(mark) if mark else (1, 1))
+        raise NotYaml(str(getattr(error, "problem", None) or error), place) from error
     return Document({} if content is None else content, root)
 
 
@@ -102,7 +108,5 @@ def _twice(node: yaml.Node | None, place: Place, seen: set[int]) -> Iterator[Pro
             yield from _twice(value, (*place, str(name.value)), seen)
 
 
-def _said(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}: " if mark is not None else ""
-    return f"{where}{getattr(error, 'problem', None) or error}"
+def _position(mark: yaml.Mark) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1

@@ -22,7 +22,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Return it in one line, the place first."""
-        return f"{'.'.join(str(part) for part in self.place)}: {self.what}"
+        place = ".".join(str(part) for part in self.place)
+        return f"{place}: {self.what}" if place else self.what
 
 
 def broken_names(

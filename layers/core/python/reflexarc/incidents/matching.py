@@ -77,3 +77,23 @@ def fits(pattern: str, text: str) -> bool:
         else:
             return False
     return not pattern[at:].strip("*")
+
+
+def misses(match: Match, incident: Incident, *, any_cause: bool = False) -> tuple[str, ...]:
+    """Return, in words, which conditions do not hold: none exactly when `matches` is true."""
+    parts = (
+        (Match(severity=match.severity), "severity is", incident.severity.value, match.severity),
+        (Match(owner=match.owner), "owner is", incident.owner, match.owner),
+        (Match(causes=match.causes), "cause is", incident.cause, match.causes),
+    )
+    said = [
+        f"{what} {found}, not {' or '.join(wanted)}"
+        for part, what, found, wanted in parts
+        if not matches(part, incident, any_cause=any_cause)
+    ]
+    labels = labels_of(incident)
+    for name, pattern in match.labels.items():
+        if not matches_labels({name: pattern}, labels):
+            found = f"is {labels[name]}" if name in labels else "is absent"
+            said.append(f"label {name} {found}, not {pattern or 'absent'}")
+    return tuple(said)

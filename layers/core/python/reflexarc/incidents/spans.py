@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _SPAN = re.compile(r"([1-9][0-9]{0,5})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -20,4 +20,8 @@ def span_of(written: object) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-Span = Annotated[timedelta, BeforeValidator(span_of)]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(span_of),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[1-9][0-9]{0,5}\s*(s|m|h|d)\s*$"}),
+]

@@ -1,5 +1,6 @@
 """Wiring for people at a terminal: finds a deployed stack and opens its table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,11 +10,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.fleet_list import FleetList
+from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
+from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.dynamodb.tokens import DynamoTokens
+from reflexarc.adapters.secrets.stack_secrets import StackSecrets
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
+from reflexarc.runtime.caller import caller_of
 from reflexarc.runtime.config import parse
 
 if TYPE_CHECKING:
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployment", "Dossier", "find"]
 _INCIDENTS, _FLEET = "IncidentsTableName", "FleetTableName"
+_SECRETS = {
+    "slack": "SlackSecretArn",
+    "pagerduty": "PagerDutySecretArn",
+    "webhook": "WebhookSecretArn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,9 @@ class Deployment:
     incidents: IncidentList
     documents: ConfigDocument
     fleet: FleetList | None = None
+    secrets: StackSecrets | None = None
+    caller: Callable[[], str] = str
+    """Who types: empty where nobody can say."""
 
     def gpu_policy(self) -> GpuPolicy:
         """Return the live configuration's part about GPUs, which holds their prices."""
@@ -52,6 +65,15 @@ class Deployment:
             raise Rejected(f"there is no version {version} of the configuration")
         return self.push(text)
 
+    def held_by(self, key: str) -> frozenset[str]:
+        """Return the open incidents that keep quiet what an inhibition's key names."""
+        return DynamoIncidentBook(self.documents.client, self.documents.table).held_by(key)
+
+    @property
+    def silences(self) -> DynamoSilences:
+        """Return the silences, which are rows of the same table."""
+        return DynamoSilences(self.documents.client, self.documents.table)
+
     @property
     def tokens(self) -> DynamoTokens:
         """Return the bearer tokens, which are rows of the same table."""
@@ -67,19 +89,23 @@ def find(stack: str, endpoint: str | None) -> Deployment:
     try:
         session = boto3.Session()
         cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-        tables = _tables_of(cloudformation, stack)
+        outputs = _outputs_of(cloudformation, stack)
         dynamodb = session.client("dynamodb", endpoint_url=endpoint)
+        secrets = session.client("secretsmanager", endpoint_url=endpoint)
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(_advice(stack, error)) from error
-    table, fleet = tables[_INCIDENTS], tables.get(_FLEET)
+    table, fleet = outputs[_INCIDENTS], outputs.get(_FLEET)
+    arns = {kind: outputs[name] for kind, name in _SECRETS.items() if name in outputs}
     return Deployment(
         IncidentList(dynamodb, table),
         ConfigDocument(dynamodb, table),
         FleetList(dynamodb, fleet) if fleet else None,
+        StackSecrets(secrets, arns),
+        lambda: caller_of(session.client("sts", endpoint_url=endpoint)),
     )
 
 
-def _tables_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+def _outputs_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     if _INCIDENTS not in found:

@@ -26,6 +26,10 @@ class DynamoSilences:
         active = (silence for silence in self._all() if silence.ends_at > now)
         return tuple(sorted(active, key=lambda silence: (silence.starts_at, silence.id)))
 
+    def all(self) -> tuple[Silence, ...]:
+        """Return every silence that is kept, those that ended a while ago included, by id."""
+        return tuple(sorted(self._all(), key=lambda silence: silence.id))
+
     def put(self, silence: Silence) -> None:
         """Keep a silence, new or changed."""
         item = rows.silence_key(silence.id) | {
