@@ -81,6 +81,10 @@ class HttpPool:
     ) -> Answer:
         """Post a JSON document."""
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return self.post_body(url, body, headers)
+
+    def post_body(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Post JSON as it is, byte for byte: a signature covers it."""
         content = {"Content-Type": "application/json; charset=utf-8"}
         return self._request("POST", url, body, {**content, **(headers or {})})
 
@@ -88,7 +92,8 @@ class HttpPool:
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Get with a query string."""
-        return self._request("GET", f"{url}?{urlencode(query)}", None, dict(headers or {}))
+        asked = f"{url}?{urlencode(query)}" if query else url
+        return self._request("GET", asked, None, dict(headers or {}))
 
     def close(self) -> None:
         """Close every idle connection."""

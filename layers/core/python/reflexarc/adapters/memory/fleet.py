@@ -27,7 +27,6 @@ class MemoryFleet:
     told: dict[str, str] = field(default_factory=dict)
     heard: dict[str, tuple[str, date]] = field(default_factory=dict)
     born: dict[str, int] = field(default_factory=dict)
-    quiet: dict[str, Quiet] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def follow(
@@ -99,9 +98,17 @@ class MemoryFleet:
         if self.born.get(node) == born:
             del self.born[node]
 
+
+@dataclass(frozen=True, slots=True)
+class MemoryPulses:
+    """When each node of a fleet was last heard, and what was told of silences."""
+
+    fleet: MemoryFleet
+    quiet: dict[str, Quiet] = field(default_factory=dict)
+
     def listed(self) -> Sequence[Pulse]:
         """Return every node."""
-        return [self._pulse(state) for state in self.states.values()]
+        return [self._pulse(state) for state in self.fleet.states.values()]
 
     def lift(self, node: str, quiet: Quiet) -> None:
         """Forget what was told of a silence, unless something else was told since."""
@@ -110,16 +117,16 @@ class MemoryFleet:
 
     def pulse(self, node: str) -> Pulse | None:
         """Return when a node was last heard, None for an unknown node."""
-        state = self.states.get(node)
+        state = self.fleet.states.get(node)
         return None if state is None else self._pulse(state)
 
     def state(self, node: str) -> NodeState | None:
         """Return what a node last said."""
-        return self.states.get(node)
+        return self.fleet.states.get(node)
 
     def mark(self, node: str, quiet: Quiet) -> bool:
         """Remember what is told of a silence; False when the node was heard since it began."""
-        state = self.states.get(node)
+        state = self.fleet.states.get(node)
         if state is None or epoch_ms(state.queued_at) != quiet.heard_ms:
             return False
         self.quiet[node] = quiet
@@ -129,7 +136,7 @@ class MemoryFleet:
         return Pulse(
             node=state.node,
             heard_ms=epoch_ms(state.queued_at),
-            sender=self.heard[state.node][0],
+            sender=self.fleet.heard[state.node][0],
             rack=state.labels.get(LABEL, ""),
             gone=state.left,
             quiet=self.quiet.get(state.node),
