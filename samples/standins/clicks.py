@@ -44,6 +44,11 @@ def signed(body: bytes, secret: str, timestamp: int) -> dict[str, str]:
     }
 
 
+def user_id(user: str) -> str:
+    """Return the id of a person of this workspace, by their handle."""
+    return "U0" + "".join(char for char in user.upper() if char.isascii() and char.isalnum())
+
+
 def _buttons(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for place, block in enumerate(message.get("blocks") or []):
         for element in block.get("elements") or []:
@@ -59,7 +64,7 @@ def _payload(
     container = {"type": "message", "message_ts": message["ts"], "channel_id": channel}
     return {
         "type": "block_actions",
-        "user": {"id": f"U0{user.upper()}", "username": user, "name": user, "team_id": "T0STANDIN"},
+        "user": {"id": user_id(user), "username": user, "name": user, "team_id": "T0STANDIN"},
         "api_app_id": "A0STANDIN",
         "team": {"id": "T0STANDIN", "domain": "stand-in"},
         "container": container | {"is_ephemeral": False} | ({"thread_ts": root} if root else {}),

@@ -16,6 +16,7 @@ from samples.standins.limits import Limits
 from samples.standins.pagerduty import PagerDutyStandIn
 from samples.standins.reply import Reply
 from samples.standins.slack import SlackStandIn
+from samples.standins.webhook import WebhookStandIn
 
 HOST = "127.0.0.1"
 TOKEN = "xoxb-standin"  # noqa: S105 - a stand-in's token guards nothing
@@ -23,6 +24,8 @@ SIGNING_SECRET = "standin-signing-secret"  # noqa: S105 - nor does its signing s
 ROUTING_KEY = "standin0" * 4
 WEBHOOK_PATH = "/services/T0STANDIN/B0STANDIN/webhook"
 WEBHOOK_CHANNEL = "C0WEBHOOK"
+HOOK = "/hooks/"
+HOOK_KEY = "standin-signing-key-of-a-webhook"
 BODY_MAX = 4 * 1024 * 1024
 WAIT_MAX_S = 30.0
 _NOT_JSON = {
@@ -43,10 +46,11 @@ class Limited:
 
 @dataclass(slots=True)
 class StandIns:
-    """Both vendors with their log and their faults, and the server in front of them."""
+    """All receivers with their log and their faults, and the server in front of them."""
 
     slack: SlackStandIn
     pagerduty: PagerDutyStandIn
+    webhook: WebhookStandIn
     port: int = 0
     bind: str = HOST
     journal: Journal = field(default_factory=Journal)
@@ -65,7 +69,8 @@ class StandIns:
             posts=Limits(limits.slack_rate, limits.slack_burst),
             calls=Limits(calls / 60, calls),
         )
-        return cls(slack, PagerDutyStandIn(ROUTING_KEY, Limits(events / 60, events)), port)
+        pagerduty = PagerDutyStandIn(ROUTING_KEY, Limits(events / 60, events))
+        return cls(slack, pagerduty, WebhookStandIn(HOOK_KEY), port)
 
     @property
     def url(self) -> str:
@@ -85,6 +90,8 @@ class StandIns:
                 "signing_secret": SIGNING_SECRET,
             },
             "pagerduty_secret": {"routing_key": ROUTING_KEY},
+            "webhook_receiver_url": f"{self.url}{HOOK}pages",
+            "webhook_secret": {"keys": {"webhook": [HOOK_KEY]}},
         }
 
     def start(self) -> None:
@@ -103,7 +110,7 @@ class StandIns:
 
     def reset(self) -> None:
         """Forget messages, incidents, the log, faults and used-up limits."""
-        for part in (self.slack, self.pagerduty, self.journal, self.faults):
+        for part in (self.slack, self.pagerduty, self.webhook, self.journal, self.faults):
             part.reset()
 
 
@@ -148,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         vendor, method = _addressed(parts.path)
         arguments = _object(body) if body else dict(parse_qsl(parts.query))
         fault = self.standins.faults.next(vendor, method)
-        reply = self._reply(vendor, method, arguments, len(body), fault)
+        reply = self._reply(vendor, method, arguments, body, fault)
         self.standins.journal.add(
             {
                 "at": received_at,
@@ -171,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         vendor: str,
         method: str,
         arguments: dict[str, Any] | None,
-        size: int,
+        body: bytes,
         fault: Fault | None,
     ) -> Reply | None:
         """Return the vendor's answer, bent by a fault; None for none at all."""
@@ -183,9 +190,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.do == "error":
             facts = {"error": fault.error}
             return Reply(body={"ok": False, "error": fault.error}, facts=facts)
+        if vendor == "webhook":
+            return self.standins.webhook.receive(body, self.headers)
         if arguments is None:
             return _NOT_JSON.get(method, Reply(body={"ok": False, "error": "invalid_json"}))
-        return self._vendor_reply(vendor, method, arguments, size)
+        return self._vendor_reply(vendor, method, arguments, len(body))
 
     def _vendor_reply(
         self, vendor: str, method: str, arguments: dict[str, Any], size: int
@@ -207,9 +216,14 @@ class _Handler(BaseHTTPRequestHandler):
             wait_s = min(float(query.get("wait", 0)), WAIT_MAX_S)
             return Reply(body={"log": standins.journal.since(int(query.get("since", 0)), wait_s)})
         if path == "/_slack":
-            return Reply(body={"channels": standins.slack.channels})
+            return Reply(
+                body={"channels": standins.slack.channels, "whispers": standins.slack.whispers}
+            )
         if path == "/_pagerduty":
             return Reply(body={"incidents": standins.pagerduty.incidents})
+        if path == "/_webhook":
+            events, repeats = standins.webhook.events, standins.webhook.repeats
+            return Reply(body={"events": events, "repeats": repeats})
         return Reply(status=404, body="not found")
 
     def _command(self, path: str, body: bytes) -> Reply:
@@ -249,6 +263,8 @@ def _addressed(path: str) -> tuple[str, str]:
     """Return the vendor and the method that a path names; an empty method is unknown."""
     if path == "/v2/enqueue":
         return "pagerduty", "enqueue"
+    if path.startswith(HOOK):
+        return "webhook", "receive"
     if path.startswith("/services/"):
         return "slack", "webhook"
     return "slack", path.removeprefix("/api/") if path.startswith("/api/") else ""

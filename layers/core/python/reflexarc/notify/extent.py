@@ -13,6 +13,8 @@ from reflexarc.notify import wording
 
 TOP = 10
 KINDS_NAMED = 3
+Device = tuple[str, str]
+"""A thing inside its node: its kind and its name there."""
 _ASIDES: Mapping[Role, tuple[str, str]] = {
     "consequence": ("consequence", "consequences"),
     "echo": ("echo of a dead peer", "echoes of a dead peer"),
@@ -46,12 +48,12 @@ class Spot:
     things: tuple[Thing, ...]
 
     @property
-    def devices(self) -> tuple[tuple[str, str], ...]:
+    def devices(self) -> tuple[Device, ...]:
         """Return the kind and name of each thing, in the order in which they joined."""
         return tuple(dict.fromkeys((t.entity.kind, t.entity.device) for t in self.things))
 
     @property
-    def open_devices(self) -> tuple[tuple[str, str], ...]:
+    def open_devices(self) -> tuple[Device, ...]:
         """Return those that are not well again."""
         still = (t for t in self.things if t.is_open)
         return tuple(dict.fromkeys((t.entity.kind, t.entity.device) for t in still))

@@ -47,6 +47,7 @@ class Posted(Value):
 
     vendor_id: str
     digest: str = ""
+    updated_at: AwareDatetime | None = Field(default=None, description="when it was last sent")
 
 
 class Receipt(Value):
