@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             facts = {"error": fault.error}
             return Reply(body={"ok": False, "error": fault.error}, facts=facts)
         if vendor == "webhook":
-            return self.standins.webhook.receive(body, self.headers)
+            return self.standins.webhook.receive(body, dict(self.headers.items()))
         if arguments is None:
             return _NOT_JSON.get(method, Reply(body={"ok": False, "error": "invalid_json"}))
         return self._vendor_reply(vendor, method, arguments, len(body))

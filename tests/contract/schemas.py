@@ -16,6 +16,7 @@ from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Canary, Notice, WakeUp
+from reflexarc.events.page_event import PageEvent
 from reflexarc.events.rejected import RejectedMessage
 from reflexarc.events.signal import Signal
 
@@ -26,6 +27,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     GpuReadings,
     Incident,
     Notice,
+    PageEvent,
     RejectedMessage,
     Signal,
     WakeUp,
