@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reflexarc.adapters.dynamodb.clicks import DynamoClicks
+from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
+from reflexarc.adapters.dynamodb.incident_list import IncidentList
 from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
 from reflexarc.adapters.dynamodb.pages import DynamoDuePages
+from reflexarc.adapters.dynamodb.senders import DynamoSenders
 from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.memory.incident_book import MemoryIncidentBook
 from reflexarc.adapters.memory.outbox import MemoryOutbox
 from reflexarc.adapters.memory.pages import MemoryClicks, MemoryDuePages, MemorySilences
 from reflexarc.adapters.memory.store import Store
-from reflexarc.incidents.ports import IncidentBook, Silences
+from reflexarc.incidents.ports import IncidentBook
 from reflexarc.notify.ports import Outbox
 from tests.support.aws import Faults, aws, dynamodb, make_table, sqs
 
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _numbers = count(1)
+
+
+def no_pause(attempt: int) -> None:
+    """Do not wait in tests."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,23 @@ class Shelf:
 
     book: IncidentBook
     outbox: Outbox
-    silences: Silences
+    silences: DynamoSilences | MemorySilences
     due_pages: DynamoDuePages | MemoryDuePages
     clicks: DynamoClicks | MemoryClicks
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Everything that speaks to the incidents table."""
+
+    book: DynamoIncidentBook
+    outbox: DynamoOutbox
+    senders: DynamoSenders
+    config: ConfigDocument
+    incidents: IncidentList
+    due_pages: DynamoDuePages
+    silences: DynamoSilences
+    clicks: DynamoClicks
 
 
 @pytest.fixture(scope="package")
@@ -58,6 +79,21 @@ def table(cloud: "DynamoDBClient") -> Table:
     client, faults = dynamodb(), Faults()
     faults.attach(client)
     return Table(client, name, faults)
+
+
+@pytest.fixture
+def adapters(table: Table) -> Adapters:
+    client, name = table.client, table.name
+    return Adapters(
+        book=DynamoIncidentBook(client, name, pause=no_pause),
+        outbox=DynamoOutbox(client, name, pause=no_pause),
+        senders=DynamoSenders(client, name),
+        config=ConfigDocument(client, name),
+        incidents=IncidentList(client, name),
+        due_pages=DynamoDuePages(client, name),
+        silences=DynamoSilences(client, name),
+        clicks=DynamoClicks(client, name),
+    )
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

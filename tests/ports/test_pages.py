@@ -85,6 +85,15 @@ def test_silence_that_is_put_again_replaces_itself(shelf: Shelf) -> None:
     assert shelf.silences.active(NOW) == (silence(ends_at=at(5), expired_by="operator"),)
 
 
+def test_silences_that_ended_are_kept_for_whoever_asks_later(shelf: Shelf) -> None:
+    ended, running = silence("b", ends_at=at(-1)), silence("a")
+    for each in (ended, running):
+        shelf.silences.put(each)
+
+    assert shelf.silences.active(NOW) == (running,)
+    assert shelf.silences.all() == (running, ended)
+
+
 # ---- clicks ----
 
 

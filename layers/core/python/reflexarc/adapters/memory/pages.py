@@ -36,6 +36,11 @@ class MemorySilences:
             active = [each for each in self.store.silences.values() if each.ends_at > now]
         return tuple(sorted(active, key=lambda silence: (silence.starts_at, silence.id)))
 
+    def all(self) -> tuple[Silence, ...]:
+        """Return every silence that is kept, those that ended included, by id."""
+        with self.store.lock:
+            return tuple(sorted(self.store.silences.values(), key=lambda silence: silence.id))
+
     def put(self, silence: Silence) -> None:
         """Keep a silence, new or changed."""
         with self.store.lock:
