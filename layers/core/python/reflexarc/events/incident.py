@@ -11,6 +11,7 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Order
 
 State = Literal["open", "resolved"]
+Role = Literal["member", "consequence", "echo"]
 CAUSES_MAX = 20
 BOOTS_MAX = 8
 OPENINGS_MAX = 8
@@ -67,6 +68,8 @@ class Incident(Value):
     opened_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     page: PageRef | None = Field(default=None, description="the page that tells it, if one does")
+    role: Role = Field(default="member", description="as what it is part of its page")
+    joined_at: AwareDatetime | None = Field(default=None, description="when that page took it in")
     openings: tuple[AwareDatetime, ...] = Field(
         default=(), description="when its last generations opened; many in an hour is flapping"
     )

@@ -7,13 +7,12 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from reflexarc.events.envelope import Value
 from reflexarc.events.gpu_faults import Job
-from reflexarc.events.incident import Incident, PageRef, State
+from reflexarc.events.incident import Incident, PageRef, Role, State
 from reflexarc.events.notice import Channel
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity
 
 PageState = Literal["open", "acked", "closing", "resolved"]
-Role = Literal["member", "consequence", "echo"]
 HISTORY_MAX = 20
 LIVE: frozenset[PageState] = frozenset({"open", "acked", "closing"})
 JOINABLE: frozenset[PageState] = frozenset({"open", "acked"})

@@ -76,9 +76,13 @@ class Draft:
         self._pages[page.ref] = page
 
     def join(self, page: Page, member: Member) -> None:
-        """Store a member's row."""
-        self._joined[page.ref, member.fingerprint] = member
-        self._left.pop((page.ref, member.fingerprint), None)
+        """Store the row of a member of a page that this draft knows."""
+        self.rewrite(page.ref, member)
+
+    def rewrite(self, ref: PageRef, member: Member) -> None:
+        """Store a member's row; whoever does so tells the page's channels."""
+        self._joined[ref, member.fingerprint] = member
+        self._left.pop((ref, member.fingerprint), None)
 
     def leave(self, ref: PageRef, member: Member) -> None:
         """Remove a member's row: it leads the page now, or is told elsewhere."""

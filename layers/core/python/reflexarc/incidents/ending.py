@@ -59,12 +59,11 @@ class Ending:
             for incident in self._open(ref, things):
                 if only(incident):
                     over = self._over(draft, incident, how)
-                    page = draft.page(ref)
-                    if page is not None:
-                        draft.join(page, pages.member_of(over, "member", over.opened_at))
+                    draft.rewrite(ref, pages.member_of(over))
+            commit = draft.commit()
             try:
-                if draft.incidents:
-                    self.book.commit(draft.commit())
+                if commit.size:
+                    self.book.commit(commit)
             except (Stale, Conflict):
                 self.pause(attempt)
             else:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from reflexarc.events.action import Person
 from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Channel
-from reflexarc.events.page import HISTORY_MAX, JOINABLE, Entry, Member, Mute, Page, Role, Step
+from reflexarc.events.page import HISTORY_MAX, JOINABLE, Entry, Member, Mute, Page, Step
 from reflexarc.events.severity import Severity
 from reflexarc.incidents.growth import APPLICATION
 from reflexarc.incidents.model import Group, Wanted
@@ -149,14 +149,14 @@ def settling(page: Page, now: datetime) -> Page:
     return stepped(page, (*rest, Step(kind="settle", at=now + SETTLE_AFTER)))
 
 
-def member_of(incident: Incident, role: Role, joined_at: datetime) -> Member:
+def member_of(incident: Incident) -> Member:
     """Return an incident as a page's members show it."""
     return Member(
         fingerprint=incident.fingerprint,
         generation=incident.generation,
         version=incident.version,
         state=incident.state,
-        role=role,
+        role=incident.role,
         severity=incident.severity,
         entity=incident.entity,
         cause=incident.cause,
@@ -166,7 +166,7 @@ def member_of(incident: Incident, role: Role, joined_at: datetime) -> Member:
         job=incident.job,
         first_at=incident.first_at,
         last_at=incident.last_at,
-        joined_at=joined_at,
+        joined_at=incident.joined_at or incident.opened_at,
         resolved_at=incident.resolved_at,
     )
 

@@ -4,8 +4,8 @@ Members are rows of their own, and joining demands nothing of the page's version
 incidents may join at once. What makes a page graver, or changes its lead, is a change of the page.
 """
 
-from reflexarc.events.incident import Incident
-from reflexarc.events.page import JOINABLE, LIVE, Page, Role
+from reflexarc.events.incident import Incident, Role
+from reflexarc.events.page import JOINABLE, LIVE, Page
 from reflexarc.events.severity import Severity
 from reflexarc.incidents import pages
 from reflexarc.incidents.draft import Draft
@@ -60,8 +60,8 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
 
 def rehome(draft: Draft, incident: Incident) -> None:
     """Let an open incident whose page ended without it be told anew."""
-    if incident.page is not None and draft.page(incident.page) is not None:
-        draft.leave(incident.page, pages.member_of(incident, "member", draft.now))
+    if (gone := incident.page) and draft.page(gone):
+        draft.leave(gone, pages.member_of(incident))
     moved = incident.model_copy(update={"version": incident.version + 1, "page": None})
     moved = arrive(draft, because(moved, "the page it joined ended meanwhile", draft.now))
     draft.incidents.append(IncidentWrite(incident=moved, expected=incident.version))
@@ -79,7 +79,7 @@ def _is_well(draft: Draft, home: Page | None, stage: Incident) -> Incident:
     if home is None:
         return stage
     if home.lead.fingerprint != stage.fingerprint:
-        draft.join(home, pages.member_of(stage, "member", stage.opened_at))
+        draft.join(home, pages.member_of(stage))
     elif home.flapping:
         draft.change(pages.settling(pages.led_by(home, stage), draft.now))
     else:
@@ -99,7 +99,7 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
         if news or rises:
             draft.change(_led(draft, home, stage, want))
     elif news:
-        draft.join(home, pages.member_of(stage, "member", stage.opened_at))
+        draft.join(home, pages.member_of(stage))
     if again:
         draft.came(home, stage)
     return stage
@@ -115,8 +115,8 @@ def _rises(page: Page, incident: Incident, want: Wanted) -> bool:
 def _led(draft: Draft, page: Page, lead: Incident, want: Wanted) -> Page:
     """Return the page under this lead; who led before becomes a member."""
     if page.lead.fingerprint != lead.fingerprint:
-        draft.join(page, pages.member_of(page.lead, "member", page.lead.opened_at))
-        draft.leave(page.ref, pages.member_of(lead, "member", lead.opened_at))
+        draft.join(page, pages.member_of(page.lead))
+        draft.leave(page.ref, pages.member_of(lead))
     elif page.lead.generation != lead.generation:
         page = pages.said(page, f"broke again: {lead.title}", draft.now)
         if flaps(lead, draft.policy.flaps):
@@ -134,7 +134,7 @@ def _joins(
     draft: Draft, page: Page, incident: Incident, *, group: Group, want: Wanted, role: Role
 ) -> Incident:
     incident = because(
-        incident.model_copy(update={"page": page.ref}),
+        incident.model_copy(update={"page": page.ref, "role": role, "joined_at": draft.now}),
         f"joined page {page.key[:8]} as its {role}: {_grouped(group)}",
         draft.now,
     )
@@ -145,7 +145,7 @@ def _joins(
     if role != "echo" and (_rises(page, incident, want) or is_cause):
         draft.change(_led(draft, page, incident, want))
     else:
-        draft.join(page, pages.member_of(incident, role, draft.now))
+        draft.join(page, pages.member_of(incident))
     draft.came(page, incident)
     return incident
 
@@ -164,7 +164,7 @@ def _opens(
     told = page.history[-1].what.removeprefix("opened, ")
     by = f" ({', '.join(want.routes)})" if want.routes else ""
     incident = because(
-        incident.model_copy(update={"page": page.ref}),
+        incident.model_copy(update={"page": page.ref, "role": "member", "joined_at": draft.now}),
         f"opened page {page.key[:8]}, {told}{by}: {_grouped(group)}",
         draft.now,
     )

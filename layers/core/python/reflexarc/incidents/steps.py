@@ -83,7 +83,7 @@ class StepService:
                 return self._escalated(draft, page, step)
             case "repeat":
                 return self._repeated(draft, page, step)
-            case "settle":
+            case _:  # settle
                 return self._looks_quiet(draft, page)
 
     def _looked(self, draft: Draft, page: Page) -> Page:
