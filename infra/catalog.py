@@ -69,6 +69,7 @@ SIGNALS = Queue(
     "signals from every producer that is not the fault path",
     visibility_s=60,
     max_receive=OUTAGE_TRIES,
+    hears_of_leavers=True,
     oldest_alarm_s=5 * MINUTE,
     oldest_runbook="signals-age",
 )
@@ -261,13 +262,15 @@ FUNCTIONS = (
     ),
     Function(
         "watchdog",
-        "sweeps what a crash left in the outbox and keeps the page path warm",
+        "sweeps what a crash left, sees nodes fall silent, drives timers, keeps the page path warm",
         (EveryMinute(),),
         timeout_s=50,
         memory_mb=512,
         environment={
             "INCIDENTS_TABLE": Table.SWEEP,
+            "FLEET_TABLE": Fleet.WATCH,
             "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             **_WAKES,
         },
         on_page_path=False,

@@ -51,7 +51,9 @@ NOTIFY = {
 WATCHDOG = {
     **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "watchdog",
+    "FLEET_TABLE": "fleet",
     "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
 }
 INGEST = {
     **_AWS,

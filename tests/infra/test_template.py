@@ -1,11 +1,13 @@
 import json
 import re
+from typing import Any
 
 import pytest
 
 from infra import catalog
 from infra.kinds import Secret, Topic
 from infra.paths import ROOT, TEMPLATE
+from reflexarc.events.fleet import Leaving
 from tests.infra.deployed import name_of, properties, resources, template
 
 SECTIONS = ("## Overview", "## Symptoms", "## Procedure")
@@ -57,7 +59,7 @@ def test_only_what_an_emulator_lacks_is_left_out_there() -> None:
         if resource.get("Condition") == "OnAws"
     }
 
-    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}
+    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::Rule"}
 
 
 def test_the_template_needs_no_custom_resource_and_no_bootstrap() -> None:
@@ -138,7 +140,10 @@ def test_every_alarm_reaches_the_ops_topic_and_tells_when_it_is_over() -> None:
     for alarm in resources("AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Ops"}]
         assert alarm["Properties"]["OKActions"] == [{"Ref": "Ops"}]
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+        silent = alarm["Properties"]["ComparisonOperator"] == "LessThanThreshold"
+        assert alarm["Properties"]["TreatMissingData"] == (
+            "breaching" if silent else "notBreaching"
+        )
 
 
 def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> None:
@@ -162,6 +167,7 @@ def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> No
         ("FaultsRejected", "gpu_alert"),
         ("ClicksRefused", "slack_action"),
         ("Swept", "watchdog"),
+        ("SecretsFailing", "notify"),
     ],
 )
 def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
@@ -177,22 +183,54 @@ def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
     assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
-def test_every_function_rings_on_errors_and_on_throttles() -> None:
+def test_every_function_rings_on_errors_and_the_account_on_throttles() -> None:
     watched = {
-        (alarm["Properties"]["Dimensions"][0]["Value"]["Ref"], alarm["Properties"]["MetricName"])
+        (
+            tuple(each["Value"]["Ref"] for each in alarm["Properties"].get("Dimensions", ())),
+            alarm["Properties"]["MetricName"],
+        )
         for alarm in resources("AWS::CloudWatch::Alarm").values()
         if alarm["Properties"]["Namespace"] == "AWS/Lambda"
     }
 
-    assert watched == {
-        (f"{function.title}Function", metric)
-        for function in catalog.FUNCTIONS
-        for metric in ("Errors", "Throttles")
+    functions = {(names[0], metric) for names, metric in watched if names}
+    assert {metric for names, metric in watched if not names} == {"Throttles"}
+    assert functions == {
+        (f"{function.title}Function", "Errors") for function in catalog.FUNCTIONS
     } | {
+        ("WatchdogFunction", "Invocations"),
         ("IngestFunction", "Url4xxCount"),
         ("IngestFunction", "Url5xxCount"),
         ("SlackActionFunction", "Url5xxCount"),
     }
+
+
+def test_a_watchdog_that_does_not_run_rings() -> None:
+    alarm = properties("WatchdogSilentAlarm")
+
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["TreatMissingData"], alarm["Period"]) == ("breaching", 60)
+
+
+def test_instances_that_a_group_ends_become_a_message_of_ours() -> None:
+    rule = properties("Leavers")
+    (target,) = rule["Targets"]
+    event = {
+        "time": "2026-11-24T03:13:07Z",
+        "detail": {"EC2InstanceId": "i-0a1b2c3d4e5f60718", "AutoScalingGroupName": "h100"},
+    }
+
+    body = target["InputTransformer"]["InputTemplate"]
+    for name, path in target["InputTransformer"]["InputPathsMap"].items():
+        value: Any = event
+        for part in path.removeprefix("$.").split("."):
+            value = value[part]
+        body = body.replace(f"<{name}>", json.dumps(value))
+
+    leaving = Leaving.model_validate_json(body)
+    assert (leaving.instance, leaving.group) == ("i-0a1b2c3d4e5f60718", "h100")
+    assert rule["EventPattern"]["source"] == ["aws.autoscaling"]
+    assert target["Arn"] == {"Fn::GetAtt": ["SignalsQueue", "Arn"]}
 
 
 @pytest.mark.parametrize("topic", catalog.TOPICS, ids=lambda t: t.name)

@@ -54,8 +54,7 @@ class World:
             leavers=self.leavers,
             checks=self.planned,
             signals=self.cleared,
-            clock=lambda: self.now,
-        ).look()
+        ).look(self.now)
 
     @property
     def checks(self) -> SilenceChecks:

@@ -42,11 +42,12 @@ class SilenceWatch:
     leavers: Leavers
     checks: Checks
     signals: Signals
-    clock: Clock
 
-    def look(self) -> int:
-        """List the fleet once; return how many looks and endings came of it."""
-        now = self.clock()
+    def look(self, now: datetime) -> int:
+        """List the fleet once; return how many looks and endings came of it.
+
+        Raises Unavailable when a store or a queue does not answer.
+        """
         pulses = self.pulses.listed()
         found = silences(pulses, now)
         for check in found:

@@ -95,7 +95,9 @@ class NotifySettings(WakingSettings):
 class WatchdogSettings(WakingSettings):
     """Settings of functions/watchdog."""
 
+    fleet_table: str
     gpu_faults_queue_url: str
+    signals_queue_url: str
 
 
 class SlackActionSettings(Settings):

@@ -26,13 +26,11 @@ from reflexarc.runtime.settings import (
     RecordingSettings,
     RelayedSettings,
     WakingSettings,
-    WatchdogSettings,
 )
 
 if TYPE_CHECKING:
     from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
     from reflexarc.gpu.fleet_service import ReadingService
-    from reflexarc.notify.sweep import SweepService
 
 
 @cache
@@ -86,25 +84,6 @@ def reading_service() -> "ReadingService":
         policy=lambda: configuration.current().gpu,
         clock=system_clock,
         lost=lambda number: count("ReadingsLost", number),
-    )
-
-
-@cache
-def sweep_service() -> "SweepService":
-    """Build what watchdog calls."""
-    from reflexarc.adapters.sqs.canaries import SqsCanaries  # noqa: PLC0415 - module docstring
-    from reflexarc.notify.sweep import StaleGroups, SweepService  # noqa: PLC0415
-
-    settings = WatchdogSettings.load()
-    queues = (
-        settings.gpu_faults_queue_url,
-        settings.notify_slack_queue_url,
-        settings.notify_pagerduty_queue_url,
-    )
-    stale = StaleGroups(outbox=outbox_of(settings.incidents_table), wake_ups=wake_ups(settings))
-    return SweepService(
-        chores={"stale groups": stale.wake, "canaries": SqsCanaries(clients.sqs(), queues).send},
-        clock=system_clock,
     )
 
 
