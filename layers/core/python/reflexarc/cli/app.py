@@ -16,6 +16,7 @@ _COMMANDS = {
     "xid": ("reflexarc.cli.xid", "xid_app"),
     "agent": ("reflexarc.cli.agent", "agent_app"),
     "incidents": ("reflexarc.cli.incidents", "incidents_app"),
+    "dlq": ("reflexarc.cli.dlq", "dlq_app"),
     "gpus": ("reflexarc.cli.gpus", "gpus"),
     "config": ("reflexarc.cli.config", "config_app"),
     "silence": ("reflexarc.cli.silence", "silence_app"),

@@ -89,11 +89,11 @@ def find(stack: str, endpoint: str | None) -> Deployment:
     try:
         session = boto3.Session()
         cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-        outputs = _outputs_of(cloudformation, stack)
+        outputs = outputs_of(cloudformation, stack)
         dynamodb = session.client("dynamodb", endpoint_url=endpoint)
         secrets = session.client("secretsmanager", endpoint_url=endpoint)
     except (BotoCoreError, ClientError) as error:
-        raise Unavailable(_advice(stack, error)) from error
+        raise Unavailable(advice(stack, error)) from error
     table, fleet = outputs[_INCIDENTS], outputs.get(_FLEET)
     arns = {kind: outputs[name] for kind, name in _SECRETS.items() if name in outputs}
     return Deployment(
@@ -105,7 +105,8 @@ def find(stack: str, endpoint: str | None) -> Deployment:
     )
 
 
-def _outputs_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+def outputs_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+    """Return a stack's outputs; raises Unavailable for a stack that is not ours."""
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     if _INCIDENTS not in found:
@@ -113,7 +114,8 @@ def _outputs_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str,
     return found
 
 
-def _advice(stack: str, error: BotoCoreError | ClientError) -> str:
+def advice(stack: str, error: BotoCoreError | ClientError) -> str:
+    """Return why a stack cannot be read, and what to do."""
     if isinstance(error, ClientError) and "does not exist" in error.response["Error"]["Message"]:
         return f"there is no stack named {stack} here: name yours with --stack, or deploy it first"
     return (
