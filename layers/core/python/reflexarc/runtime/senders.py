@@ -21,6 +21,7 @@ from reflexarc.adapters.webhook.sender import WebhookSender
 from reflexarc.events.notice import ChannelKind
 from reflexarc.notify.ports import Sender
 from reflexarc.runtime import clients
+from reflexarc.runtime.observability import count, logger
 from reflexarc.runtime.settings import NotifySettings
 
 T = TypeVar("T", bound=BaseModel)
@@ -35,7 +36,14 @@ class Supplies:
 
     def secret(self, arn: str, shape: type[T], example: str) -> Secret[T]:
         """Return a secret that is read when a message first needs it."""
-        return SecretsManagerSecret(clients.secrets_manager(), arn, shape, example=example)
+        return SecretsManagerSecret(
+            clients.secrets_manager(), arn, shape, example=example, failing=_secret_fails
+        )
+
+
+def _secret_fails(reason: str) -> None:
+    logger().error("secret failing", reason=reason)
+    count("SecretsFailing")
 
 
 def _slack(supplies: Supplies) -> Sender:
