@@ -118,7 +118,7 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
             },
             stack.THIS_MACHINE if ministack.answers(endpoint.url) else {},
         )
-        deployed.fill(vendors.slack_secret, vendors.pagerduty_secret)
+        deployed.fill(vendors.slack_secret, vendors.pagerduty_secret, vendors.webhook_secret)
         agent_endpoint = _agent_identity(endpoint, deployed) if plan.auth else endpoint
         ingest = FunctionUrl(endpoint, deployed.function("ingest"), (endpoint, agent_endpoint))
         clicks = FunctionUrl(endpoint, deployed.function("slack_action"), auth="NONE")

@@ -32,10 +32,17 @@ class Stack:
     endpoint: Endpoint
     outputs: Mapping[str, str]
 
-    def fill(self, slack: Mapping[str, str], pagerduty: Mapping[str, str]) -> None:
-        """Write both secrets."""
+    def fill(
+        self,
+        slack: Mapping[str, str],
+        pagerduty: Mapping[str, str],
+        webhook: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write the secrets; the webhook's only if it is given."""
         client = self.endpoint.client("secretsmanager")
-        for name, secret in (("SlackSecretArn", slack), ("PagerDutySecretArn", pagerduty)):
+        filled = {"SlackSecretArn": slack, "PagerDutySecretArn": pagerduty}
+        given = {"WebhookSecretArn": webhook} if webhook is not None else {}
+        for name, secret in {**filled, **given}.items():
             client.put_secret_value(SecretId=self.outputs[name], SecretString=json.dumps(secret))
 
     def function(self, name: str) -> str:

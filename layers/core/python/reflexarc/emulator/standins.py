@@ -19,13 +19,15 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
-    """Slack and PagerDuty, as far as the product can tell."""
+    """Slack, PagerDuty and a webhook's receiver, as far as the product can tell."""
 
     url: str
     slack_api_url: str
     pagerduty_url: str
     slack_secret: dict[str, str]
     pagerduty_secret: dict[str, str]
+    webhook_receiver_url: str
+    webhook_secret: dict[str, object]
     child: Child
     pool: urllib3.PoolManager
 
@@ -43,6 +45,11 @@ class StandIns:
         """Return PagerDuty's incidents."""
         incidents: list[Entry] = self._get("/_pagerduty")["incidents"]
         return incidents
+
+    def webhook(self) -> list[Entry]:
+        """Return the events that the webhook's receiver took, each once."""
+        events: list[Entry] = self._get("/_webhook")["events"]
+        return events
 
     def trouble(self, *orders: Entry) -> None:
         """Make the next requests meet trouble (samples/standins/faults.py)."""
@@ -73,6 +80,8 @@ def start(processes: Processes, checkout: Path, options: Iterable[str] = ()) -> 
         pagerduty_url=addresses["pagerduty_url"],
         slack_secret=addresses["slack_secret"],
         pagerduty_secret=addresses["pagerduty_secret"],
+        webhook_receiver_url=addresses["webhook_receiver_url"],
+        webhook_secret=addresses["webhook_secret"],
         child=child,
         pool=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=35)),
     )
