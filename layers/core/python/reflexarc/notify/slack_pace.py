@@ -47,12 +47,16 @@ class ListPace:
     def earliest(self, known: Posted | None, spots: tuple[Spot, ...]) -> datetime | None:
         """Return when a list page of these nodes may be sent; None: at once."""
         posting = None if known else post(self.receipt)
-        quiet = not spots or self.now - max(spot.changed_at for spot in spots) >= LIST_GAP
-        if quiet or self.page.state == "resolved":
+        if not spots or self.page.state == "resolved":
+            return posting
+        changed = max(spot.changed_at for spot in spots)
+        if self.now - changed >= LIST_GAP:
             return posting
         since = known.updated_at if known else spots[0].things[0].joined_at
-        gap = max(LIST_GAP, LIST_GAP_EACH * self.lists)
-        settled = min(since or self.receipt.posted_at, self.now) + gap
+        gap = max(LIST_GAP, LIST_GAP_EACH * self.lists) if known else LIST_GAP
+        # It need not wait longer than until nothing has changed for a while.
+        settled = min(since or changed, self.now) + gap
+        settled = min(settled, min(changed, self.now) + LIST_GAP)
         return max(settled, posting) if posting else settled
 
 

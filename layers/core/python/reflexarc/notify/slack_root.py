@@ -6,10 +6,9 @@ The budgets below keep the worst text, escaped twice over, under the size that S
 
 from collections.abc import Iterator
 
-from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
-from reflexarc.events.page import Page, Story
-from reflexarc.notify import extent, slack_spots, slack_state, wording
+from reflexarc.events.page import Entry, Page, Story
+from reflexarc.notify import extent, slack_fields, slack_spots, slack_state, wording
 from reflexarc.notify.extent import Extent
 from reflexarc.notify.hostile_text import code, code_block, mrkdwn, one_line
 from reflexarc.notify.slack_blocks import (
@@ -27,9 +26,8 @@ from reflexarc.notify.slack_blocks import (
 
 # A header holds both of the first two beside its sign and "Resolved: ".
 TITLE, PLACE = 75, 58
-WORK = 60
 ACTION, MEANING, MARKS, EVIDENCE, LATEST = 500, 350, 250, 700, 200
-CAUSES_SHOWN, LABELS_SHOWN, LINES_SHOWN, JOBS_SHOWN, GROUPS_SHOWN = 5, 5, 2, 2, 3
+LABELS_SHOWN, LINES_SHOWN = 5, 2
 
 _SHOWN_ABOVE = frozenset(
     {"aspect", "gpu", "node", "nvswitch", "owner", "port", "rule", "sxid", "xid"}
@@ -45,7 +43,7 @@ def render(story: Story, latency_ms: int | None) -> Message:
     blocks = [
         header(_header(page, reached)),
         *sections(_standing(page, reached)),
-        fields(_fields(page, reached)),
+        fields(slack_fields.of(page, reached)),
         *sections(_spots(reached)),
         *([] if resolved else _caveats(page.lead)),
         *([] if resolved else _meaning(page.lead)),
@@ -121,9 +119,23 @@ def _standing(page: Page, reached: Extent) -> Iterator[str]:
     if mended := extent.repaired(reached):
         yield f"🔧 {mended}"
     yield from slack_state.lines(page)
-    loud = [entry for entry in page.history if entry.loud]
-    if loud:
-        yield f"📣 {mrkdwn(loud[-1].what, LATEST)} {date(loud[-1].at)}"
+    yield from (_news(entry) for entry in _newest(page))
+
+
+def _newest(page: Page) -> list[Entry]:
+    """Return the last line that everybody should notice, and the last of all where it is later.
+
+    That it was opened, and who acknowledged it, the message shows elsewhere.
+    """
+    later = [entry for entry in page.history if entry.number > 1 and entry.at != page.acked_at]
+    loud = [entry for entry in later if entry.loud]
+    return list({entry.number: entry for entry in (*loud[-1:], *later[-1:])}.values())
+
+
+def _news(entry: Entry) -> str:
+    by = f" ({mrkdwn(entry.by, NAME)})" if entry.by else ""
+    sign = "📣" if entry.loud else "🕓"
+    return f"{sign} {mrkdwn(entry.what, LATEST)}{by} {date(entry.at)}"
 
 
 def _resolution(page: Page, reached: Extent) -> Iterator[str]:
@@ -139,90 +151,6 @@ def _resolution(page: Page, reached: Extent) -> Iterator[str]:
     action = mrkdwn(lead.action, ACTION).replace("~", "-")
     if action and not reached.open_devices:
         yield f"~{action}~"
-
-
-def _fields(page: Page, reached: Extent) -> list[str]:
-    lead = page.lead
-    found = [
-        f"*Where*\n{_where(page, reached)}",
-        f"*Since*\n{date(lead.first_at)}",
-        f"*{'Whose job' if len(reached.jobs) < 2 else 'Whose jobs'}*\n{_jobs(reached)}",  # noqa: PLR2004 - one or many
-        f"*Who acts*\n{mrkdwn(wording.who_acts(lead), NAME)}",
-        f"*Seen*\n{_seen(lead, reached)}",
-    ]
-    also = _also_found(lead) if reached.devices == 1 else _causes(reached)
-    return [*found, f"*Also found*\n{also}"] if also else found
-
-
-def _where(page: Page, reached: Extent) -> str:
-    if reached.devices > 1:
-        groups = [code(f"{k}={v}", NAME) for k, v in sorted(page.by.items())[:GROUPS_SHOWN]]
-        return ", ".join([mrkdwn(extent.reach(reached), NAME), *groups])
-    entity = page.lead.entity
-    where = " ".join(part for part in (code(entity.node, NAME), _device(page.lead)) if part)
-    return where or mrkdwn(wording.place(page.lead), NAME)
-
-
-def _device(incident: Incident) -> str:
-    entity = incident.entity
-    kind = wording.KINDS.get(entity.kind, entity.kind)
-    device = f"{kind} {code(entity.device, NAME)}" if entity.device else ""
-    uuid = f"\n{code(entity.uuid, NAME)}" if entity.uuid else ""
-    return device + uuid
-
-
-def _jobs(reached: Extent) -> str:
-    jobs = [said for job in reached.jobs if (said := _job(job))]
-    if not jobs:
-        return "none known"
-    if len(jobs) == 1:
-        return jobs[0]
-    names = list(dict.fromkeys(_job_in_short(job) for job in reached.jobs))
-    more = len(names) - JOBS_SHOWN
-    rest = [f"{wording.number(more)} more"] if more > 0 else []
-    return ", ".join([*names[:JOBS_SHOWN], *rest])
-
-
-def _job(job: Job) -> str:
-    if not (job.name or job.id or job.owner):
-        return ""
-    parts = [code(job.name, NAME)]
-    parts.append(f"({code(job.id, NAME)})" if job.name and job.id else code(job.id, NAME))
-    parts.append(f"of {mrkdwn(job.owner, NAME)}" if job.owner else "")
-    parts.append(f"in {code(job.namespace, NAME)}" if job.namespace else "")
-    parts.append(f"of workload {code(job.workload, WORK)}" if job.workload else "")
-    parts.append(mrkdwn(f"({wording.work(job)})", WORK) if wording.work(job) else "")
-    return " ".join(part for part in parts if part)
-
-
-def _job_in_short(job: Job) -> str:
-    name = code(job.name or job.id, NAME) or "a job"
-    return f"{name} of {mrkdwn(job.owner, NAME)}" if job.owner else name
-
-
-def _seen(incident: Incident, reached: Extent) -> str:
-    seen = wording.times(reached.seen)
-    if reached.seen <= 1 or reached.devices > 1:
-        return seen
-    return f"{seen}, last {date(incident.last_at)}"
-
-
-def _also_found(incident: Incident) -> str:
-    others = [cause for cause in incident.causes if cause.cause != incident.cause]
-    shown = [f"{code(c.cause, 32)} {wording.times(c.count)}" for c in others[:CAUSES_SHOWN]]
-    hidden = len(others[CAUSES_SHOWN:]) + incident.other_causes
-    more = [f"and {wording.number(hidden)} more"] if hidden else []
-    return ", ".join(shown + more)
-
-
-def _causes(reached: Extent) -> str:
-    """Return what else was found, each with the number of things it was found on."""
-    lead = reached.things[0].cause
-    others = [(cause, count) for cause, count in reached.causes.most_common() if cause != lead]
-    shown = [f"{code(cause, 32)} on {wording.number(n)}" for cause, n in others[:CAUSES_SHOWN]]
-    hidden = len(others[CAUSES_SHOWN:])
-    more = [f"and {wording.number(hidden)} more"] if hidden else []
-    return ", ".join(shown + more)
 
 
 def _spots(reached: Extent) -> list[str]:

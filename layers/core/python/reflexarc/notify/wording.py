@@ -19,11 +19,6 @@ _KERNEL_CAUSES = ("xid/", "sxid/", "kernel/", "gpu/")
 _ABSURD = 10**12
 
 
-def sign(incident: Incident) -> str:
-    """Return the one character that tells how much to hurry."""
-    return RESOLVED_SIGN if incident.state == "resolved" else SIGNS[incident.severity]
-
-
 def page_sign(page: Page) -> str:
     """Return the one character that tells how much to hurry, and whether somebody already does."""
     if page.state == "resolved":
