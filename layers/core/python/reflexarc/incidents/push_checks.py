@@ -79,7 +79,7 @@ def _channels(config: IncidentsConfig) -> Iterator[Problem]:
     for number, channel in enumerate(config.channels):
         if wrong := _destination(channel):
             yield Problem(place=("channels", number, "destination"), what=wrong)
-        # PagerDuty has no destination: there the secret's entry tells one service from another.
+        # PagerDuty has no destination: its services are told apart by the key they are told with.
         target = (channel.kind, channel.destination or channel.secret)
         if target in told:
             yield Problem(
@@ -97,8 +97,8 @@ def _destination(channel: ChannelConfig) -> str:
         return "a Slack channel needs its id (C0123456789) or #name as its destination"
     if channel.kind == "webhook" and not _HTTPS.fullmatch(where):
         return "a webhook needs an https:// address without a password as its destination"
-    if channel.kind == "sns" and not _TOPIC.fullmatch(where):
-        return "an SNS channel needs a topic's ARN as its destination"
+    if channel.kind == "sns" and where and not _TOPIC.fullmatch(where):
+        return "an SNS channel needs a topic's ARN, or nothing for the stack's own topic"
     if channel.kind == "pagerduty" and where:
         return "PagerDuty has no destination: its secret names the service"
     return ""

@@ -16,11 +16,12 @@ from reflexarc.incidents.checks import Place, Problem
 from reflexarc.incidents.push_checks import problems
 from reflexarc.runtime.config import Configuration
 
-# The first look finds what is malformed; a second or third, what fails once that is gone.
-_LOOKS = 3
 _WORDS = {
     "extra_forbidden": "there is no such setting (a typo?)",
     "missing": "this is missing",
+    "model_type": "this should be settings, each as name: value",
+    "dict_type": "this should be settings, each as name: value",
+    "tuple_type": "this should be a list",
     "string_type": "this should be text: write it in quotes",
     "timezone_aware": "say the zone of this time: end it with Z or +01:00",
 }
@@ -45,25 +46,24 @@ class _Gone:
         self.names: frozenset[str] = frozenset()
         self._stood: dict[str, list[int]] = {}
 
-    def take(self, document: dict[str, Any], place: Place) -> None:
-        """Take out the list's entry that a place is in, or the key that it names."""
+    def take(self, document: object, place: Place) -> None:
+        """Take out the list's entry that a place is in, or else the setting that it names."""
+        holder: dict[Any, Any] = {}
+        name: str | int = ""
         part: Any = document
         for depth, key in enumerate(place):
-            if isinstance(part, list) and isinstance(key, int):
-                self._entry(part, place[:depth], key)
+            if isinstance(part, list):
+                self._entry(part, place[:depth], int(key))
                 return
             if not isinstance(part, dict) or key not in part:
-                return
-            if depth == len(place) - 1:
-                del part[key]
-                return
-            part = part[key]
+                break
+            holder, name, part = part, key, part[key]
+        holder.pop(name, None)
 
     def _entry(self, entries: list[Any], place: Place, number: int) -> None:
         """Take out an entry by its number in the list as it is now."""
-        stood = self._stood.setdefault(str(place[-1]), list(range(len(entries))))
-        if place[:1] == ("incidents",):
-            stood.pop(number)
+        if place[0] == "incidents":
+            self._stood.setdefault(str(place[-1]), list(range(len(entries)))).pop(number)
         entry = entries.pop(number)
         if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
             self.names |= {entry["name"]}
@@ -78,31 +78,33 @@ class _Gone:
 
 
 def _read(document: object) -> tuple[tuple[Problem, ...], Configuration | None, _Gone]:
-    rest, gone = json.loads(json.dumps(document)), _Gone()
-    found: tuple[Problem, ...] = ()
-    for _ in range(_LOOKS):
-        try:
-            return found, Configuration.model_validate_json(json.dumps(rest)), gone
-        except ValidationError as error:
-            wrong = _malformed(error)
-        if not found:
-            found = wrong
-        if not isinstance(rest, dict):
-            break
-        # From the last to the first, so that a number still says which entry is meant.
-        for place in sorted({_cut(each.place) for each in wrong}, key=_order, reverse=True):
-            gone.take(rest, place)
-    return found, None, gone
+    """Return what is malformed, and the rest if it can be read at all."""
+    text, gone = json.dumps(document), _Gone()
+    try:
+        return (), Configuration.model_validate_json(text), gone
+    except ValidationError as error:
+        malformed = _malformed(error)
+    rest = json.loads(text)
+    # From the last to the first, so that a number still says which entry is meant.
+    for place in sorted({_cut(each.place) for each in malformed}, key=_order, reverse=True):
+        gone.take(rest, place)
+    try:
+        return malformed, Configuration.model_validate_json(json.dumps(rest)), gone
+    except ValidationError:
+        return malformed, None, gone
 
 
 def _malformed(error: ValidationError) -> tuple[Problem, ...]:
     found = error.errors(include_url=False, include_input=False, include_context=False)
+    within = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
     return tuple(
         Problem(
             place=problem["loc"],
             what=_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, "),
         )
         for problem in found
+        # A list whose only entry is malformed counts as empty too: that is one problem, not two.
+        if problem["type"] != "too_short" or problem["loc"] not in within
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from reflexarc.adapters.pagerduty import secret as pagerduty
 from reflexarc.adapters.slack import secret as slack
+from reflexarc.adapters.webhook import secret as webhook
 from reflexarc.incidents.checks import Problem
 from reflexarc.incidents.document import ChannelConfig
 from reflexarc.kernel.errors import Unavailable
@@ -52,21 +53,33 @@ def _wrong(channel: ChannelConfig, text: str) -> str:
     if not text:
         return f"the {channel.kind} secret has no value"
     try:
-        return _SHAPES[channel.kind](text, channel.secret)
+        return _SPEAKS[channel.kind](text, channel)
     except ValidationError as error:
         # The error's own text would show the value.
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in found)
 
 
-def _slack(text: str, name: str) -> str:
+def _slack(text: str, channel: ChannelConfig) -> str:
     slack.SlackSecret.model_validate_json(text)
-    return f"the Slack secret has no entries by name, so no {name}" if name else ""
+    return (
+        f"the Slack secret has no entry {channel.secret}, nor any other" if channel.secret else ""
+    )
 
 
-def _pagerduty(text: str, name: str) -> str:
-    found = pagerduty.PagerDutySecret.model_validate_json(text).key(name)
-    return "" if found else f"the PagerDuty secret has no key {name or 'routing_key'}"
+def _pagerduty(text: str, channel: ChannelConfig) -> str:
+    found = pagerduty.PagerDutySecret.model_validate_json(text).key(channel.secret)
+    return "" if found else f"the PagerDuty secret has no key {channel.secret or 'routing_key'}"
 
 
-_SHAPES: Mapping[str, Callable[[str, str], str]] = {"slack": _slack, "pagerduty": _pagerduty}
+def _webhook(text: str, channel: ChannelConfig) -> str:
+    name = channel.secret or channel.name
+    found = webhook.WebhookSecret.model_validate_json(text).of(name)
+    return "" if found else f"the webhook secret has no key {name}"
+
+
+_SPEAKS: Mapping[str, Callable[[str, ChannelConfig], str]] = {
+    "slack": _slack,
+    "pagerduty": _pagerduty,
+    "webhook": _webhook,
+}
