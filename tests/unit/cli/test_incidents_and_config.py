@@ -10,13 +10,17 @@ from typer.testing import CliRunner
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
+from reflexarc.adapters.sqs.actions import SqsActions
 from reflexarc.cli.config import config_app
 from reflexarc.cli.incidents import incidents_app
-from reflexarc.events.incident import Incident
-from reflexarc.incidents.model import Change
+from reflexarc.events.action import Action
+from reflexarc.events.incident import Incident, PageRef
+from reflexarc.events.page import Entry, Page, Step, page_key
+from reflexarc.incidents.model import Commit, IncidentWrite, PageWrite
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.runtime import operator
-from tests.support.aws import aws, dynamodb, make_table
+from tests.support.aws import aws, drain, dynamodb, make_table, queue, sqs
+from tests.support.notices import PAGERDUTY, SLACK, member
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "samples" / "config" / "reflexarc.yaml"
@@ -30,10 +34,15 @@ def stack() -> Iterator[None]:
         if name != "reflexarc":
             raise Unavailable(f"there is no stack named {name} here", endpoint)
         client = dynamodb()
-        return operator.Deployment(IncidentList(client, TABLE), ConfigDocument(client, TABLE))
+        return operator.Deployment(
+            IncidentList(client, TABLE),
+            ConfigDocument(client, TABLE),
+            actions=SqsActions(sqs(), sqs().get_queue_url(QueueName="signals")["QueueUrl"]),
+        )
 
     with aws(), pytest.MonkeyPatch.context() as patch:
         make_table(dynamodb(), TABLE)
+        queue(sqs(), "signals")
         patch.setattr(operator, "find", find)
         yield
 
@@ -41,15 +50,43 @@ def stack() -> Iterator[None]:
 def opened() -> Incident:
     text = (ROOT / "events" / "examples" / "incident.json").read_text()
     incident = Incident.model_validate_json(text)
-    change = Change(
-        incident=incident,
-        expected_version=0,
-        notices=(),
-        events=(),
-        decided_at=incident.opened_at,
+    page = Page(
+        scope="a" * 32,
+        generation=1,
+        version=1,
+        state="open",
+        family="gpu-lost",
+        by={"cluster": "east"},
+        severity=incident.severity,
+        lead=incident,
+        opened_at=incident.opened_at,
+        accepts_until=incident.opened_at,
+        channels=(PAGERDUTY, SLACK),
+        routes=("critical",),
+        steps=(Step(kind="escalate", at=incident.opened_at, channels=("manager",)),),
+        history=(Entry(number=1, at=incident.opened_at, what="opened, told to pagerduty, slack"),),
     )
-    DynamoIncidentBook(dynamodb(), TABLE).commit(change)
+    incident = incident.model_copy(update={"page": page.ref, "why": ("because of its family",)})
+    page = page.model_copy(update={"lead": incident})
+    others = [member(gpu, f"node-{gpu}", joined_at=incident.opened_at) for gpu in range(1, 25)]
+    DynamoIncidentBook(dynamodb(), TABLE).commit(
+        Commit(
+            at=incident.opened_at,
+            incidents=(IncidentWrite(incident=incident, expected=0),),
+            pages=(PageWrite(page=page, expected=0, said=page.history),),
+            joined=tuple((page.ref, each) for each in others),
+        )
+    )
     return incident
+
+
+def page_id() -> str:
+    return page_key(PageRef(scope="a" * 32, generation=1))[:8]
+
+
+def sent() -> list[Action]:
+    queue = sqs().get_queue_url(QueueName="signals")["QueueUrl"]
+    return [Action.model_validate_json(message["Body"]) for message in drain(sqs(), queue)]
 
 
 def test_an_empty_list_says_so() -> None:
@@ -81,7 +118,85 @@ def test_an_incident_is_shown_by_the_beginning_of_its_id() -> None:
 
     assert result.exit_code == 0
     assert "Drain the node and reboot it." in result.output
-    assert "incident decided" in result.output
+    for told in (
+        "incident decided",
+        "because of its family",
+        f"{page_id()}, open, generation 1",
+        "family gpu-lost by cluster=east",
+        "pagerduty, slack (critical)",
+        "24 member; 24 open",
+        "and 4 more",
+        "escalate manager at",
+        "opened, told to pagerduty, slack",
+    ):
+        assert told in result.output
+
+
+def test_an_incident_is_found_by_the_id_of_the_page_that_an_alert_shows() -> None:
+    incident = opened()
+
+    document = json.loads(run(incidents_app, ["show", page_id(), "--json"]).output)
+
+    assert document["incident"]["fingerprint"] == incident.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("command", "act"),
+    [("ack", "ack"), ("resolve", "resolve"), ("not-a-fault", "not_a_fault")],
+)
+def test_what_a_person_types_is_queued_as_what_they_did(command: str, act: str) -> None:
+    incident = opened()
+
+    result = run(incidents_app, [command, incident.fingerprint[:8], "--by", "ana"])
+
+    assert result.exit_code == 0
+    assert result.output == f"page {page_id()}: {act.replace('_', ' ')} by ana is on its way\n"
+    [action] = sent()
+    assert (action.act, action.page, action.person.name) == (act, incident.page, "ana")
+
+
+def test_a_silence_of_a_page_says_how_long() -> None:
+    opened()
+
+    run(incidents_app, ["silence", page_id(), "--for", "90m", "--reason", "swap", "--by", "ana"])
+
+    [action] = sent()
+    assert (action.act, action.for_s, action.reason) == ("silence", 5_400, "swap")
+
+
+def test_a_silence_without_a_span_is_refused() -> None:
+    result = run(incidents_app, ["silence", page_id(), "--for", "soon"])
+
+    assert result.exit_code == 2
+    assert sent() == []
+
+
+def test_acting_on_what_nobody_was_told_of_is_an_error() -> None:
+    incident = opened().model_copy(update={"page": None, "version": 2})
+    DynamoIncidentBook(dynamodb(), TABLE).commit(
+        Commit(at=incident.opened_at, incidents=(IncidentWrite(incident=incident, expected=1),))
+    )
+
+    result = run(incidents_app, ["ack", incident.fingerprint])
+
+    assert result.exit_code == 1
+    assert "there is no page to act on" in result.output
+
+
+def test_acting_on_what_is_resolved_is_an_error_that_says_by_whom() -> None:
+    incident = opened()
+    book = DynamoIncidentBook(dynamodb(), TABLE)
+    assert incident.page
+    page = book.page(incident.page)
+    assert page
+    update = {"state": "resolved", "resolved_by": "ana", "version": 2, "steps": ()}
+    over = page.model_copy(update=update)
+    book.commit(Commit(at=incident.opened_at, pages=(PageWrite(page=over, expected=1),)))
+
+    result = run(incidents_app, ["ack", page_id()])
+
+    assert result.exit_code == 1
+    assert f"page {page_id()} was resolved by ana: nothing was done" in result.output
 
 
 def test_an_incident_as_json_holds_its_deliveries() -> None:
@@ -90,7 +205,9 @@ def test_an_incident_as_json_holds_its_deliveries() -> None:
     document = json.loads(run(incidents_app, ["show", incident.fingerprint, "--json"]).output)
 
     assert document["incident"]["fingerprint"] == incident.fingerprint
-    assert document["attempts"] == []
+    assert (document["attempts"], len(document["members"])) == ([], 24)
+    assert document["page"]["family"] == "gpu-lost"
+    assert document["history"][0]["what"] == "opened, told to pagerduty, slack"
 
 
 @pytest.mark.parametrize("asked", ["abc", "f" * 32])

@@ -15,6 +15,8 @@ from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
 from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.dynamodb.tokens import DynamoTokens
 from reflexarc.adapters.secrets.stack_secrets import StackSecrets
+from reflexarc.adapters.sqs.actions import SqsActions
+from reflexarc.events.action import Action
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployment", "Dossier", "find"]
 _INCIDENTS, _FLEET = "IncidentsTableName", "FleetTableName"
+_SIGNALS = "SignalsQueueUrl"
 _SECRETS = {
     "slack": "SlackSecretArn",
     "pagerduty": "PagerDutySecretArn",
@@ -43,6 +46,13 @@ class Deployment:
     secrets: StackSecrets | None = None
     caller: Callable[[], str] = str
     """Who types: empty where nobody can say."""
+    actions: SqsActions | None = None
+
+    def send(self, action: Action) -> None:
+        """Hand on what a person wants done with a page."""
+        if self.actions is None:
+            raise Unavailable("the stack has no output SignalsQueueUrl: update it, then try again")
+        self.actions.send(action)
 
     def gpu_policy(self) -> GpuPolicy:
         """Return the live configuration's part about GPUs, which holds their prices."""
@@ -102,6 +112,9 @@ def find(stack: str, endpoint: str | None) -> Deployment:
         FleetList(dynamodb, fleet) if fleet else None,
         StackSecrets(secrets, arns),
         lambda: caller_of(session.client("sts", endpoint_url=endpoint)),
+        SqsActions(session.client("sqs", endpoint_url=endpoint), outputs[_SIGNALS])
+        if _SIGNALS in outputs
+        else None,
     )
 
 

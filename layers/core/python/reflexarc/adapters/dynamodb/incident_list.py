@@ -60,12 +60,16 @@ class IncidentList:
         incident = rows.parsed(Incident, row)
         return self._told(incident, incident.page) if incident.page else Dossier(incident=incident)
 
+    def page(self, ref: PageRef) -> Page | None:
+        """Return one page as it is now."""
+        row = self._row(rows.page_key(ref))
+        return rows.parsed(Page, row) if row else None
+
     def members(self, ref: PageRef) -> tuple[Member, ...]:
         """Return who joined a page beside its lead, in that order."""
         return member_rows.read(self.client, self.table, ref, None)
 
     def _told(self, incident: Incident, ref: PageRef) -> Dossier:
-        row = self._row(rows.page_key(ref))
         receipts = {
             row["sk"]["S"].split("#", 2)[2]: rows.parsed(Receipt, row)
             for row in self._rows_from(rows.receipt_key(ref, ""))
@@ -73,7 +77,7 @@ class IncidentList:
         log = list(self._rows_from(rows.log_key(ref)))
         return Dossier(
             incident=incident,
-            page=rows.parsed(Page, row) if row else None,
+            page=self.page(ref),
             receipts=receipts,
             attempts=tuple(attempt_of(line) for line in log if _kind(line) == "attempt"),
             history=tuple(rows.parsed(Entry, line) for line in log if _kind(line) == "entry"),
