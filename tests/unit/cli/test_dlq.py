@@ -100,7 +100,6 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         }
         made = Stack(client, outputs)
         functions: Any = made.functions
-        monkeypatch.setattr("reflexarc.adapters.sqs.dead_letter_queues.WAIT_S", 0)
         monkeypatch.setattr(
             dead_letters,
             "find_dead_letters",

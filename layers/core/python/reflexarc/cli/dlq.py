@@ -190,8 +190,6 @@ def _size(found: "DeadLetters", queue: "DeadLetterQueue") -> int:
 
 def _matching(found: "DeadLetters", queue: "DeadLetterQueue", message: str) -> list["Letter"]:
     """Return the letters that an id or its beginning may mean; the original's id counts too."""
-    if found.queues.depth(queue).visible == 0:
-        return []
     with closing(found.queues.letters(queue, LOOKS_AT_MOST)) as letters:
         return [
             letter
@@ -212,10 +210,7 @@ def _only(message: str, found: list["Letter"]) -> "Letter":
 
 def _look(found: "DeadLetters", queue: "DeadLetterQueue", limit: int) -> screen.Look:
     depth = found.queues.depth(queue)
-    letters: list[Letter] = []
-    if depth.visible:
-        with closing(found.queues.letters(queue, limit)) as read:
-            letters = list(read)
+    letters = list(found.queues.letters(queue, limit))
     reasons = Counter(letter.reason for letter in letters)
     return screen.Look(queue=queue, depth=depth, letters=letters, reasons=reasons)
 

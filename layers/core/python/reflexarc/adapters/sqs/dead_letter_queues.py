@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELD_S = 60
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 BATCH_MAX = 10
-# Asks all of SQS's servers, not some: a look must not miss what is there.
+# Asks all of SQS's servers, not some, while there must be more: a look misses nothing.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 WAIT_S = 1
 _FIFO = ".fifo"
@@ -114,13 +114,12 @@ class DeadLetterQueues:
         A FIFO queue shows the first ten of a message group alone: the others wait behind them.
         """
         seen: dict[str, str] = {}
+        expected = self.depth(queue).visible
         try:
-            while len(seen) < limit:
-                fresh = [
-                    letter
-                    for letter in self._receive(queue, min(BATCH_MAX, limit - len(seen)))
-                    if letter.message_id not in seen
-                ]
+            while (left := limit - len(seen)) > 0:
+                wait = WAIT_S if len(seen) < expected else 0
+                received = self._receive(queue, min(BATCH_MAX, left), wait)
+                fresh = [letter for letter in received if letter.message_id not in seen]
                 if not fresh:
                     return
                 seen |= {letter.message_id: letter.receipt for letter in fresh}
@@ -133,13 +132,13 @@ class DeadLetterQueues:
         with queue_errors(f"deleting {letter.message_id} from {letter.queue.name}"):
             self.client.delete_message(QueueUrl=letter.queue.url, ReceiptHandle=letter.receipt)
 
-    def _receive(self, queue: DeadLetterQueue, most: int) -> list[Letter]:
+    def _receive(self, queue: DeadLetterQueue, most: int, wait: int) -> list[Letter]:
         with queue_errors(f"reading {queue.name}"):
             answer = self.client.receive_message(
                 QueueUrl=queue.url,
                 MaxNumberOfMessages=most,
                 VisibilityTimeout=HELD_S,
-                WaitTimeSeconds=WAIT_S,
+                WaitTimeSeconds=wait,
                 MessageSystemAttributeNames=["SenderId", "SentTimestamp", "MessageGroupId"],
                 MessageAttributeNames=["All"],
             )
