@@ -94,7 +94,8 @@ def _root(story: Story, destination: str, receipt: Receipt | None, now: datetime
             latency_ms=latency,
         )
     else:
-        said = receipt.said if receipt.vendor_id else slack_pace.newest(page)
+        # Without a thread the message is all there is, and tells what happened since.
+        said = slack_pace.newest(page) if receipt.via == FALLBACK else receipt.said
         becomes = receipt.model_copy(update={"updated_at": now, "said": said})
     told = {"severity": page.severity, "state": page.state, "digest": digest}
     return Task(
