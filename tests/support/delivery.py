@@ -60,17 +60,18 @@ class Vendor:
         """Return the root, then the list, then each line of history that is not shown yet."""
         if receipt is None:
             return self._root(story, _first(story, channel, self.via, now))
-        if receipt.digest != _words(story):
+        if receipt.digest != words(story):
             return self._update(story, receipt, now)
         listed = receipt.parts.get("list/1")
-        if story.members and (listed is None or listed.digest != _list(story)):
+        if story.members and (listed is None or listed.digest != roll(story)):
             return self._listing(story, receipt)
         unsaid = (entry for entry in story.page.history if entry.number > receipt.said)
         if (entry := next(unsaid, None)) is None:
             return None
         becomes = receipt.model_copy(update={"said": entry.number})
         part = f"history/{entry.number}"
-        return Task(part=part, action="reply", body={"text": entry.what}, becomes=becomes)
+        body = {"key": story.page.key, "text": entry.what}
+        return Task(part=part, action="reply", body=body, becomes=becomes)
 
     def send(self, task: Task, channel: Channel, receipt: Receipt | None) -> Receipt:  # noqa: ARG002 - the port's
         """Take a message, or raise what the script says."""
@@ -112,7 +113,7 @@ class Vendor:
 
     def _root(self, story: Story, becomes: Receipt) -> Task:
         pages = story.page.state != "resolved"
-        body = {"text": _words(story)}
+        body = {"key": story.page.key, "text": words(story)}
         return Task(part="root", action="trigger", body=body, becomes=becomes, pages=pages)
 
     def _update(self, story: Story, receipt: Receipt, now: datetime) -> Task:
@@ -120,7 +121,7 @@ class Vendor:
         rises = receipt.severity is not None and page.severity.rank > receipt.severity.rank
         changes = {
             "updated_at": now,
-            "digest": _words(story),
+            "digest": words(story),
             "severity": page.severity,
             "state": page.state,
             "shared": bool(story.members),
@@ -129,7 +130,7 @@ class Vendor:
         return Task(
             part="root",
             action="update",
-            body={"text": _words(story)},
+            body={"key": story.page.key, "text": words(story)},
             becomes=receipt.model_copy(update=changes),
             pages=rises,
             earliest=None if rises else last + self.pace,
@@ -137,12 +138,12 @@ class Vendor:
 
     def _listing(self, story: Story, receipt: Receipt) -> Task:
         known = receipt.parts.get("list/1")
-        posted = Posted(vendor_id=known.vendor_id if known else "", digest=_list(story))
+        posted = Posted(vendor_id=known.vendor_id if known else "", digest=roll(story))
         parts = receipt.parts | {"list/1": posted}
         return Task(
             part="list/1",
             action="update" if known else "reply",
-            body={"text": _list(story)},
+            body={"key": story.page.key, "text": roll(story)},
             becomes=receipt.model_copy(update={"parts": parts}),
         )
 
@@ -261,17 +262,19 @@ def _first(story: Story, channel: Channel, via: str, now: datetime) -> Receipt:
         posted_at=now,
         severity=page.severity,
         state=page.state,
-        digest=_words(story),
+        digest=words(story),
         shared=bool(story.members),
     )
 
 
-def _words(story: Story) -> str:
+def words(story: Story) -> str:
+    """Return what the root message says."""
     page = story.page
     return f"{page.state} {page.severity} {page.lead.count} {len(story.members)}"
 
 
-def _list(story: Story) -> str:
+def roll(story: Story) -> str:
+    """Return what the list of members says."""
     return " ".join(f"{member.entity.device}:{member.state}" for member in story.members)
 
 

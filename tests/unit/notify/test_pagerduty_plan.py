@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reflexarc.events.page import Entry, Page, Story
 from reflexarc.events.severity import Severity
 from reflexarc.notify import pagerduty_plan as plan
-from reflexarc.notify.model import Receipt
+from reflexarc.notify.model import Receipt, Task
 from samples.standins.limits import Limits
 from samples.standins.pagerduty import PagerDutyStandIn
 from tests.support.notices import NOW, at, incident, member, page, story
@@ -85,9 +85,9 @@ def test_a_rise_to_higher_urgency_gets_a_key_of_its_own_and_ends_the_milder_aler
 
     mild, grave = channel.vendor.incidents
     assert channel.incidents() == [("warning", "resolved"), ("critical", "triggered")]
-    assert mild["dedup_key"] == page().key
-    assert grave["dedup_key"] == plan.graver_key(page(severity=CRITICAL)) != page().key
-    assert grave["payload"]["custom_details"]["instead_of"] == page().key
+    assert grave["dedup_key"] == page().key
+    assert mild["dedup_key"] == plan.alert_key(page(), WARNING) != page().key
+    assert grave["payload"]["custom_details"]["instead_of"] == mild["dedup_key"]
     assert channel.learns(story(severity=CRITICAL, state="resolved")) == ["resolve"]
     assert channel.incidents() == [("warning", "resolved"), ("critical", "resolved")]
     assert channel.pages == ["trigger", "raise"]
@@ -127,6 +127,66 @@ def test_a_sender_that_died_between_the_two_halves_of_a_rise_leaves_the_rest_to_
 
     assert channel.learns(story(severity=CRITICAL)) == ["raise", "superseded"]
     assert channel.incidents() == [("warning", "resolved"), ("critical", "triggered")]
+
+
+class Suspicious(PagerDuty):
+    """A channel that another sender may have told something, without leaving word."""
+
+    def learns(self, told: Story) -> list[str]:
+        done = []
+        while task := plan.next_task(told, self.receipt, at(1)):
+            if (known := plan.suspected(task, told, self.receipt)) is not None:
+                self.receipt = known
+                continue
+            self.tell(task)
+            done.append(task.part)
+            assert len(done) < 9
+        return done
+
+    def tell(self, task: Task | None) -> None:
+        assert task is not None
+        self.vendor.enqueue({"routing_key": KEY, **task.body}, 1)
+        self.receipt = task.becomes
+
+
+def lost(channel: Suspicious, told: Story) -> None:
+    """Let another sender do what comes next, and die before it says so."""
+    known = channel.receipt
+    channel.tell(plan.next_task(told, known, at(1)))
+    channel.receipt = known
+
+
+def test_an_alert_that_was_opened_milder_and_not_recorded_is_replaced() -> None:
+    channel = Suspicious()
+    lost(channel, story(severity=WARNING))
+
+    done = channel.learns(story(severity=CRITICAL))
+
+    assert done == ["trigger", "superseded/info", "superseded/warning"]
+    assert channel.incidents() == [("warning", "resolved"), ("critical", "triggered")]
+
+
+def test_an_alert_that_was_raised_and_not_recorded_ends_with_the_page() -> None:
+    channel = Suspicious()
+    channel.learns(story(severity=WARNING))
+    lost(channel, story(severity=CRITICAL))
+
+    channel.learns(story(severity=CRITICAL, state="resolved"))
+
+    assert channel.incidents() == [("warning", "resolved"), ("critical", "resolved")]
+
+
+def test_a_trigger_whose_answer_was_lost_opens_nothing_when_it_is_repeated() -> None:
+    channel = Suspicious()
+    lost(channel, story())
+
+    channel.learns(story())
+
+    assert channel.incidents() == [("critical", "triggered")]
+
+
+def test_a_page_that_can_have_no_milder_alert_is_suspected_of_none() -> None:
+    assert Suspicious().learns(story(severity=INFO)) == ["trigger"]
 
 
 def test_a_loud_line_is_appended_once_and_a_quiet_one_not() -> None:

@@ -4,6 +4,9 @@ An alert's details and urgency cannot be changed by a later event of the same ke
 the alert's log, and after a resolve it would open a second incident. So a page that grows graver
 than what people were woken for gets an alert of its own under a new key, and the milder one is
 resolved. https://developer.pagerduty.com/docs/events-api-v2-overview
+
+The severity is part of the key: whoever repeats a trigger whose answer was lost opens nothing, and
+whoever does not repeat it, because the page changed meanwhile, knows what may have been opened.
 """
 
 import hashlib
@@ -21,8 +24,7 @@ VIA = "pagerduty"
 # Where a service notifies by severity, critical (and error) are of high urgency, the others of low.
 # https://support.pagerduty.com/main/docs/dynamic-notifications
 _HIGH = frozenset({Severity.CRITICAL})
-_SUPERSEDED: Literal["superseded"] = "superseded"
-_Part = Literal["trigger", "raise", "remind", "acknowledge", "resolve", "superseded"]
+_SUPERSEDED, _ENDED = "superseded", "ended"
 _Ending = Literal["acknowledge", "resolve"]
 
 
@@ -32,12 +34,10 @@ def next_task(story: Story, receipt: Receipt | None, now: datetime) -> Task | No
     A page that ended before anybody was told is triggered, then resolved: its history holds both.
     """
     page, known = story.page, telling.becomes(story, receipt, now, VIA)
-    if receipt is None:
-        return _alert(story, "trigger", _under(known, page.key))
-    if old := receipt.parts.get(_SUPERSEDED):
-        parts = {name: part for name, part in receipt.parts.items() if name != _SUPERSEDED}
-        left = receipt.model_copy(update={"parts": parts})
-        return _end("resolve", old.vendor_id, left, _SUPERSEDED)
+    if receipt is None or not receipt.vendor_id:
+        return _alert(story, "trigger", _under(known, alert_key(page, page.severity)))
+    if (superseded := _superseded(receipt)) is not None:
+        return superseded
     if receipt.state == "resolved":
         return None
     if page.state == "resolved":
@@ -49,8 +49,8 @@ def _while_it_lasts(story: Story, receipt: Receipt, known: Receipt) -> Task | No
     page = story.page
     if _wants_new_key(page, receipt):
         parts = {**receipt.parts, _SUPERSEDED: Posted(vendor_id=receipt.vendor_id)}
-        raised = known.model_copy(update={"parts": parts})
-        return _alert(story, "raise", _under(raised, graver_key(page)), receipt.vendor_id)
+        raised = _under(known.model_copy(update={"parts": parts}), alert_key(page, page.severity))
+        return _alert(story, "raise", raised, receipt.vendor_id)
     if known.state == "acked" and receipt.state != "acked":
         return _end("acknowledge", receipt.vendor_id, known, "acknowledge")
     if telling.graver(page, receipt) or telling.reminds(page, receipt):
@@ -65,12 +65,44 @@ def plain(task: Task, story: Story) -> Task:
     return replace(task, body=event.plain(story, task.becomes.vendor_id))
 
 
-def graver_key(page: Page) -> str:
-    """Return the key of the alert that tells of a page at a severity it did not begin with.
+def suspected(task: Task, story: Story, receipt: Receipt | None) -> Receipt | None:
+    """Return the receipt with the alerts that a sender may have opened without leaving word.
 
-    sha256 of the page's key, "|" and the severity, in hex: the same for every sender.
+    None where there is none that it does not know. They are resolved as what another replaced; to
+    resolve what is not there does nothing.
     """
-    return hashlib.sha256(f"{page.key}|{page.severity}".encode()).hexdigest()
+    page = story.page
+    known = receipt or Receipt(vendor_id="", via=VIA, posted_at=page.opened_at)
+    told = -1 if known.severity is None else known.severity.rank
+    ends = task.part == "resolve"
+    parts = {
+        f"{_SUPERSEDED}/{severity}": Posted(vendor_id=alert_key(page, severity))
+        for severity in Severity
+        if told < severity.rank < page.severity.rank + ends
+    }
+    if parts.keys() <= known.parts.keys():
+        return None
+    return known.model_copy(update={"parts": {**parts, **known.parts}})
+
+
+def alert_key(page: Page, severity: Severity) -> str:
+    """Return the key of the alert that tells of a page at a severity.
+
+    The page's own at the gravest; else sha256 of that, "|" and the severity, in hex.
+    """
+    if severity is Severity.CRITICAL:
+        return page.key
+    return hashlib.sha256(f"{page.key}|{severity}".encode()).hexdigest()
+
+
+def _superseded(receipt: Receipt) -> Task | None:
+    """Return the end of an alert that another replaced, None when all have ended."""
+    for name, part in receipt.parts.items():
+        if name.startswith(_SUPERSEDED) and part.digest != _ENDED:
+            ended = part.model_copy(update={"digest": _ENDED})
+            left = receipt.model_copy(update={"parts": {**receipt.parts, name: ended}})
+            return _end("resolve", part.vendor_id, left, name)
+    return None
 
 
 def _wants_new_key(page: Page, receipt: Receipt) -> bool:
@@ -86,7 +118,7 @@ def _under(known: Receipt, key: str) -> Receipt:
     return known.model_copy(update={"vendor_id": key, "state": "open"})
 
 
-def _alert(story: Story, part: _Part, known: Receipt, instead_of: str = "") -> Task:
+def _alert(story: Story, part: str, known: Receipt, instead_of: str = "") -> Task:
     return Task(
         part=part,
         action="update" if part == "remind" else "trigger",
@@ -96,5 +128,5 @@ def _alert(story: Story, part: _Part, known: Receipt, instead_of: str = "") -> T
     )
 
 
-def _end(action: _Ending, key: str, known: Receipt, part: _Part) -> Task:
+def _end(action: _Ending, key: str, known: Receipt, part: str) -> Task:
     return Task(part=part, action=action, body=event.bare(action, key), becomes=known)

@@ -1,7 +1,8 @@
 """Fills notify.ports.Sender with PagerDuty's Events API v2.
 
 https://developer.pagerduty.com/docs/events-api-v2-overview. A repeat under the same dedup_key does
-nothing, so a missing answer is no danger here: it is Unavailable, and nothing needs to be found.
+nothing, so a lost answer costs no second alert. What an unknown predecessor may have opened at
+another severity cannot be looked up; it is resolved on suspicion.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from reflexarc.events.page import Story
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
 from reflexarc.notify import pagerduty_plan
 from reflexarc.notify.model import Receipt, Task
+
+SERVER_FAILS = 500
 
 
 class _KeyRefused(Unavailable):
@@ -56,9 +59,9 @@ class PagerDutyEvents:
     def find(
         self, task: Task, story: Story, channel: Channel, receipt: Receipt | None
     ) -> Receipt | None:
-        """Return None: a repeat is harmless, so there is nothing to look for."""
-        del task, story, channel, receipt
-        return None
+        """Return what may have been opened: nothing can be looked up, but a repeat is harmless."""
+        del channel
+        return pagerduty_plan.suspected(task, story, receipt)
 
     def _enqueue(self, event: Mapping[str, Any], key: str, channel: Channel) -> None:
         if not key:
@@ -66,11 +69,7 @@ class PagerDutyEvents:
                 f"the PagerDuty secret has no key {channel.secret or 'routing_key'!r} for channel "
                 f"{channel.name}: {self.secret.advice}"
             )
-        try:
-            answer = self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event})
-        except Ambiguous as error:
-            raise Unavailable(str(error)) from error
-        self._check(answer)
+        self._check(self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event}))
 
     def _check(self, answer: Answer) -> None:
         match answer.status:
@@ -80,8 +79,10 @@ class PagerDutyEvents:
                 raise RateLimited("PagerDuty limits the rate", answer.retry_after)
             case 400 | 413:
                 self._explain(answer)
-            case _:
-                raise Unavailable(f"PagerDuty answered HTTP {answer.status}")
+            case status:
+                # A server that fails may have taken the event before.
+                error = Ambiguous if status >= SERVER_FAILS else Unavailable
+                raise error(f"PagerDuty answered HTTP {status}")
 
     def _explain(self, answer: Answer) -> None:
         errors = (answer.json_object() or {}).get("errors")
