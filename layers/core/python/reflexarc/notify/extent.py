@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import cached_property
 
 from reflexarc.events.gpu_faults import Job
-from reflexarc.events.page import Role, Story
+from reflexarc.events.incident import Role
+from reflexarc.events.page import Story
 from reflexarc.events.signal import Entity
 from reflexarc.notify import wording
 

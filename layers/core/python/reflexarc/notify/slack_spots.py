@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from reflexarc.events.page import Role
+from reflexarc.events.incident import Role
 from reflexarc.notify import wording
 from reflexarc.notify.extent import Device, Spot
 from reflexarc.notify.hostile_text import code, mrkdwn, wire_width

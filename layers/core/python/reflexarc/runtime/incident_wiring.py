@@ -103,9 +103,9 @@ def _book(settings: IncidentSettings) -> DynamoIncidentBook:
 
 def _answers(settings: IncidentSettings) -> Answers:
     """Build what speaks to a person in Slack; loaded when somebody did something."""
-    from reflexarc.runtime.senders import slack_sender  # noqa: PLC0415 - one message in a thousand
+    from reflexarc.runtime.senders import slack_answers  # noqa: PLC0415 - one message in a thousand
 
-    return slack_sender(settings.slack_secret_arn, settings.slack_api_url)
+    return slack_answers(settings.slack_secret_arn, settings.slack_api_url)
 
 
 def _reader(

@@ -12,6 +12,7 @@ from reflexarc.adapters.pagerduty.events_v2 import PagerDutyEvents
 from reflexarc.adapters.secrets.secret import Secret
 from reflexarc.adapters.secrets.secrets_manager import SecretsManagerSecret
 from reflexarc.adapters.slack import secret as slack
+from reflexarc.adapters.slack.people import SlackAnswers
 from reflexarc.adapters.slack.sender import SlackSender
 from reflexarc.adapters.slack.web_api import SlackWebApi
 from reflexarc.adapters.slack.webhook import SlackWebhook
@@ -92,3 +93,17 @@ def senders(settings: NotifySettings) -> Mapping[ChannelKind, Sender]:
     """Return every vendor that a channel may name."""
     supplies = Supplies(settings, HttpPool())
     return {kind: make(supplies) for kind, make in SENDERS.items()}
+
+
+def slack_answers(secret_arn: str, api_url: str) -> SlackAnswers:
+    """Return what tells a person in Slack what became of their click."""
+    return SlackAnswers(
+        api=SlackWebApi(http=HttpPool(), url=api_url),
+        secret=SecretsManagerSecret(
+            clients.secrets_manager(),
+            secret_arn,
+            slack.SlackSecret,
+            example=slack.EXAMPLE,
+            failing=_secret_fails,
+        ),
+    )
