@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reflexarc.events.action import Action, Timer
 from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.events.incident import Incident
@@ -22,6 +23,7 @@ from reflexarc.events.signal import Signal
 
 FOLDER = Path(__file__).parents[2] / "events" / "schemas"
 MESSAGES: tuple[type[BaseModel], ...] = (
+    Action,
     Canary,
     GpuFaults,
     GpuReadings,
@@ -30,6 +32,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     PageEvent,
     RejectedMessage,
     Signal,
+    Timer,
     WakeUp,
 )
 
