@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reflexarc.events.delivery import Delivery, Outcome
+from reflexarc.events.delivery import CANARY, Delivery, Outcome
 from reflexarc.events.notice import ChannelKind
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
@@ -83,7 +83,7 @@ class DeliveryService:
         except Rejected as error:
             return self._reject(delivery, str(error))
         if group is None:
-            return Outcome(message_id=message_id, status="done", reason="canary")
+            return Outcome(message_id=message_id, status="done", reason=CANARY)
         if group not in looked:
             looked[group] = self._look_safely(group, deadline, message_id)
         seen = looked[group]
