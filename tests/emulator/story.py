@@ -82,8 +82,8 @@ class Story:
     def slack_message(self, key: str) -> dict[str, Any]:
         """Return how Slack shows an incident now."""
         messages = [m for channel in self.lane.standins.slack().values() for m in channel]
-        keyed = {m["metadata"]["event_payload"]["key"]: m for m in messages if m["metadata"]}
-        return keyed[key]
+        payloads = [(m["metadata"]["event_payload"], m) for m in messages if m["metadata"]]
+        return {p["key"]: m for p, m in payloads if p.get("part") == "root"}[key]
 
     def restart(self, node: Node) -> Node:
         """Start a node's agent again, over the same log and spool."""

@@ -117,6 +117,7 @@ def test_a_storm_is_counted_and_names_ten_nodes_and_where_the_others_are() -> No
         "🔴 CRITICAL: XID 79: GPU has fallen off the bus · 5,000 GPUs of 625 nodes"
         " · Drain the node."
     )
+    assert "*Do, on each node:* Drain the node." in texts(message)
     named = next(text for text in texts(message) if text.startswith("`node-1` 8 GPUs, `node-2`"))
     assert named.endswith("`node-10` 8 GPUs, *615 more: see the thread*")
     assert not slack_root.names_all(extent.of(storm))

@@ -113,7 +113,8 @@ def _standing(page: Page, reached: Extent) -> Iterator[str]:
         yield from _resolution(page, reached)
         return
     action = mrkdwn(page.lead.action, ACTION) or "No known remedy: look at the evidence below."
-    yield f"*Do:* {action}"
+    nodes = {thing.entity.node for thing in reached.of_role("member")}
+    yield f"*Do{', on each node' if len(nodes) > 1 else ''}:* {action}"
     if followed := extent.aside(reached):
         yield f"↳ with {followed}"
     if mended := extent.repaired(reached):
