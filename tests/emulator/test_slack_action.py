@@ -6,8 +6,11 @@ import pytest
 import urllib3
 
 from reflexarc.emulator.lane import Lane
-from samples.standins.clicks import signed
+from reflexarc.emulator.processes import wait_until
+from reflexarc.emulator.stack import SLACK_CHANNEL
+from samples.standins.clicks import signed, signed_click
 from samples.standins.server import SIGNING_SECRET
+from tests.emulator.story import Story, xid
 from tests.unit.actions.fakes import form, payload
 
 pytestmark = pytest.mark.emulator
@@ -47,3 +50,29 @@ def test_a_click_counts_once(lane: Lane) -> None:
     headers = signed(body, SIGNING_SECRET, int(time.time()))
 
     assert [post(lane, body, headers)[0] for _ in range(2)] == [200, 401]
+
+
+def test_a_press_on_ack_shows_who_did_it_and_quiets_the_pager(story: Story) -> None:
+    story.write(story.node(), xid(79))
+    assert story.all_arrive_once()
+    key = story.pages[0].key
+    shown = story.slack_message(key)
+
+    headers, body = signed_click(
+        shown, "reflexarc_ack", "dana", SIGNING_SECRET, int(time.time()), channel=SLACK_CHANNEL
+    )
+    assert post(story.lane, body, headers) == (200, b"")
+
+    def told() -> bool:
+        return "dana" in str(story.slack_message(key)["blocks"])
+
+    assert wait_until(told, 10, every_s=0.1)
+    assert wait_until(lambda: _pager(story, key) == "acknowledged", 10, every_s=0.1)
+
+
+def _pager(story: Story, key: str) -> str:
+    return next(
+        str(incident["status"])
+        for incident in story.lane.standins.pagerduty()
+        if key in str(incident["dedup_key"])
+    )

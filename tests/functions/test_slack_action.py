@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TABLE = "reflexarc-incidents"
 ENVELOPES = Path(__file__).parents[2] / "events" / "lambda"
 CACHES = (
-    actions_wiring.action_service,
+    actions_wiring.click_service,
     clients._session,
     clients._client,
     observability.logger,
@@ -271,8 +271,8 @@ def test_neither_secret_nor_signature_nor_message_is_logged(
 def test_slack_action_loads_nothing_of_the_page_path() -> None:
     program = """
 import functions.slack_action.handler, sys
-from reflexarc.runtime.actions_wiring import action_service
-action_service()
+from reflexarc.runtime.actions_wiring import click_service
+click_service()
 print("\\n".join(sys.modules))
 """
     loaded = set(run(program, SLACK_ACTION).split())

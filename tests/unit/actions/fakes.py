@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from slack_sdk.signature import SignatureVerifier
 
 from reflexarc.actions.model import Post
-from reflexarc.actions.service import ActionService
+from reflexarc.actions.service import ClickService
 from reflexarc.events.action import Action
 from reflexarc.kernel.errors import Unavailable
 
@@ -127,7 +127,7 @@ class Bench:
     now: datetime = NOW
 
     @property
-    def service(self) -> ActionService:
-        return ActionService(
+    def service(self) -> ClickService:
+        return ClickService(
             secret=self.secret, clicks=self.clicks, actions=self.actions, clock=lambda: self.now
         )

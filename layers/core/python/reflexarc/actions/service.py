@@ -16,7 +16,7 @@ BODY_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionService:
+class ClickService:
     """Takes clicks. What is not answered with 200 changed nothing, and the person sees that."""
 
     secret: SigningSecret

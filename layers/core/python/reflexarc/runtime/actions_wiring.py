@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from reflexarc.actions.service import ActionService
+from reflexarc.actions.service import ClickService
 from reflexarc.adapters.dynamodb.clicks import DynamoClicks
 from reflexarc.adapters.secrets.secrets_manager import SecretsManagerSecret
 from reflexarc.adapters.slack.secret import EXAMPLE, SlackSecret
@@ -14,10 +14,10 @@ from reflexarc.runtime.settings import SlackActionSettings
 
 
 @cache
-def action_service() -> ActionService:
+def click_service() -> ClickService:
     """Build what slack_action calls."""
     settings = SlackActionSettings.load()
-    return ActionService(
+    return ClickService(
         secret=SlackSigningSecret(
             SecretsManagerSecret(
                 clients.secrets_manager(), settings.slack_secret_arn, SlackSecret, example=EXAMPLE
