@@ -5,7 +5,7 @@ not asked. So a page that they lose or double is one that this still counts once
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -32,9 +32,15 @@ from reflexarc.kernel.ids import ENTROPY_BYTES, ulid
 
 
 class Due:
-    """Follows what was written on every node and names each page that this makes due."""
+    """Follows what was written on every node and names each page that this makes due.
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    `labels` are those with which the nodes' agents were started.
+    """
+
+    def __init__(
+        self, policy: Policy | None = None, labels: Mapping[str, str] | None = None
+    ) -> None:
+        self._labels = dict(labels or {})
         self._events: defaultdict[str, EventLines] = defaultdict(EventLines)
         self._book = MemoryIncidentBook()
         self._now = datetime.min.replace(tzinfo=UTC)
@@ -73,7 +79,7 @@ class Due:
     ) -> Batch:
         return Batch(
             id=ulid(at, next(self._ids).to_bytes(ENTROPY_BYTES, "big")),
-            source=Source(node=node),
+            source=Source(node=node, labels=self._labels),
             seq=None,
             sent_at=at,
             reports=reports,

@@ -7,9 +7,11 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import yaml
 
 from reflexarc.emulator import agents
 from reflexarc.emulator.agents import Node
@@ -52,7 +54,7 @@ class HotNode:
     night: Path
     played: Path
     page: Path
-    due: Due = field(default_factory=Due)
+    due: Due
 
     def begin(self) -> Sequence[Expected]:
         """Begin, and let kernel and exporter tell of an Xid; return the pages of the whole night.
@@ -96,7 +98,8 @@ def start(running: Lane, checkout: Path, suffix: str = "") -> HotNode:
         options=("--config", str(config)),
         env={"LD_LIBRARY_PATH": str(library.parent), VARIABLE: str(played)},
     )
-    return HotNode(node=node, night=night, played=played, page=page)
+    due = Due(labels=yaml.safe_load(settings)["labels"])
+    return HotNode(node=node, night=night, played=played, page=page, due=due)
 
 
 def _play(night: Path, played: Path, began: float) -> datetime:
