@@ -94,14 +94,14 @@ def test_a_price_of_the_configuration_makes_dollars(fleet: DynamoFleet) -> None:
 
 
 def test_silence_is_marked_and_is_no_health(fleet: DynamoFleet) -> None:
-    keep(fleet, "node-stale", -200)
+    keep(fleet, "node-stale", -120)
     keep(fleet, "node-silent", -1000)
     keep(fleet, "node-left", -1000, farewell=True)
 
     rows = run().output.splitlines()
 
     for node, mark, health in (
-        ("node-stale", "4 min stale", "ok"),
+        ("node-stale", "2 min stale", "ok"),
         ("node-silent", "17 min silent", "unknown"),
         ("node-left", "17 min left", "unknown"),
     ):

@@ -57,7 +57,7 @@ def gpus(
 
     IDLE is the time with a utilization under 5 %; HELD IDLE is the part of it in which a job held
     the GPU, and COST its price by `gpu.hourly_usd` of the configuration. A node that was not heard
-    for three minutes is stale, for ten silent: what it last said is no health then.
+    for 90 s is stale, for 150 s silent: what it last said is no health then.
     """
     with deployment(stack, endpoint) as deployed:
         if deployed.fleet is None:
