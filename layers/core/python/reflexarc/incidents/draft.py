@@ -3,21 +3,37 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from reflexarc.events.incident import Incident, PageRef
 from reflexarc.events.notice import Notice
 from reflexarc.events.page import Member, Page
 from reflexarc.incidents.model import Commit, Hold, IncidentWrite, PageWrite, Policy
-from reflexarc.incidents.ports import IncidentBook
 
 MemberRow = tuple[PageRef, str]
+
+
+class Shelf(Protocol):
+    """What a draft reads: consistently, and raising Unavailable when it cannot."""
+
+    def latest(self, scope: str) -> Page | None:
+        """Return the page of a scope that was opened last."""
+
+    def page(self, ref: PageRef) -> Page | None:
+        """Return one page as it is now."""
+
+    def members(self, ref: PageRef, node: str | None = None) -> tuple[Member, ...]:
+        """Return who joined a page beside its lead; only one node's if named."""
+
+    def held_by(self, key: str) -> frozenset[str]:
+        """Return the open incidents that keep quiet what an inhibition's key names."""
 
 
 @dataclass(slots=True)
 class Draft:
     """Reads pages once, as they are asked for, and gathers what is to be stored together."""
 
-    book: IncidentBook
+    book: Shelf
     policy: Policy
     now: datetime
     incidents: list[IncidentWrite] = field(default_factory=list)
