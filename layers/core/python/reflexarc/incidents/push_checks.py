@@ -21,8 +21,6 @@ OFTEN = timedelta(minutes=1)
 # Slack's ids of channels, groups and people's direct messages; or a channel's name.
 _SLACK = re.compile(r"[CDGUW][A-Z0-9]{2,40}|#[a-z0-9_-]{1,80}")
 _HTTPS = re.compile(r"https://[^\s/@]+(/\S*)?")
-# https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
-_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _NEVER_ABSENT = ("severity", "owner", "cause", "kind")
 _KINDS = get_args(Entity.model_fields["kind"].annotation)
 
@@ -97,8 +95,9 @@ def _destination(channel: ChannelConfig) -> str:
         return "a Slack channel needs its id (C0123456789) or #name as its destination"
     if channel.kind == "webhook" and not _HTTPS.fullmatch(where):
         return "a webhook needs an https:// address without a password as its destination"
-    if channel.kind == "sns" and where and not _TOPIC.fullmatch(where):
-        return "an SNS channel needs a topic's ARN, or nothing for the stack's own topic"
+    if channel.kind == "sns" and where:
+        # notify has the right to publish there and nowhere else.
+        return "an SNS channel has no destination: subscribe to the stack's own topic"
     if channel.kind == "pagerduty" and where:
         return "PagerDuty has no destination: its secret names the service"
     return ""

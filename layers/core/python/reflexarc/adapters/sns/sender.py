@@ -39,7 +39,7 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SnsSender:
-    """Publishes page_event/1 to the stack's own topic, unless a channel names another.
+    """Publishes page_event/1 to the stack's own topic; another only where a role may use it.
 
     `client` is asked for at the first message: making one costs a cold start its time.
     """
