@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from reflexarc.events.action import Action, Timer
 from reflexarc.events.fleet import Leaving, Unheard
-from reflexarc.events.fleet import Leaving, Unheard
 from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.events.incident import Incident
