@@ -295,3 +295,22 @@ def test_person_without_a_name_is_shown_by_id() -> None:
 def test_ref_of_a_page_needs_a_scope() -> None:
     with pytest.raises(ValueError, match="scope"):
         PageRef(scope="*", generation=1)
+
+
+def test_only_what_is_meant_is_ended() -> None:
+    desk = open_page(4)
+
+    desk.ending().end(desk.page().ref, "quiet", only=lambda each: each.entity.node == "node-3")
+
+    states = {member.entity.node: member.state for member in desk.members(desk.page())}
+    assert states == {"node-2": "open", "node-3": "resolved", "node-4": "open"}
+    assert desk.page().state == "open"
+
+
+def test_nothing_is_stored_where_nothing_is_meant() -> None:
+    desk = open_page(3)
+    desk.stubborn.commits.clear()
+
+    desk.ending().end(desk.page().ref, "quiet", only=lambda _: False)
+
+    assert desk.stubborn.commits == []

@@ -12,6 +12,8 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Signal
 from reflexarc.incidents.config import default_policy
 from reflexarc.incidents.document import Escalation, Grouping, Inhibition, Match, Route
+from reflexarc.incidents.draft import Draft
+from reflexarc.incidents.placing import rehome
 from tests.support.desk import Desk
 from tests.support.incidents import NOW, at, clear, signal
 
@@ -511,3 +513,44 @@ def test_cause_without_a_word_of_its_own_still_has_a_family() -> None:
     desk.record(signal(1, cause="///"))
 
     assert desk.page().family == "other"
+
+
+def test_incident_whose_page_is_gone_is_told_anew() -> None:
+    desk = Desk()
+    desk.record(signal(1))
+    desk.book.store.pages.clear()
+
+    desk.record(signal(2, cause="xid/48"))
+
+    assert (desk.page().state, desk.page().lead.count) == ("open", 2)
+
+
+def test_inhibition_of_many_on_one_node_is_looked_up_once() -> None:
+    rule = Inhibition(
+        name="dead-node",
+        source=Match(causes=("agent/silent",)),
+        target=Match(causes=("xid/*",)),
+        equal=("node",),
+    )
+    desk = Desk(policy=replace(default_policy("C0PAGES"), inhibitions=(rule,)))
+    node = Entity(kind="node", node="node-7", aspect="silence")
+    desk.record(signal(1, entity=node, cause="agent/silent"))
+    looked: list[int] = []
+    desk.stubborn.before["held_by"] = [lambda: looked.append(1)] * 9
+
+    desk.record(*(signal(n, entity=gpu(device=n)) for n in range(2, 6)))
+
+    assert len(looked) == 1
+    assert len(desk.members(desk.pages()[-1])) == 3
+
+
+def test_incident_of_a_page_that_is_gone_can_be_told_anew() -> None:
+    desk = Desk()
+    desk.record(signal(1))
+    incident = desk.incident(signal())
+    desk.book.store.pages.clear()
+    draft = Draft(desk.book, desk.policy, NOW)
+
+    rehome(draft, incident)
+
+    assert (draft.commit().left, len(draft.commit().pages)) == ((), 1)

@@ -1,6 +1,5 @@
 """incident/1: the state of one incident, as stored, shown and sent."""
 
-import hashlib
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -86,13 +85,3 @@ class Incident(Value):
     latest: Order | None = Field(default=None, description="newest fault; older clears are late")
     clock_skew_s: float = 0.0
     hops: Hops = Field(description="of the finding that last raised the severity")
-
-    @property
-    def key(self) -> str:
-        """Return the id of this generation, stable for every vendor: 64 hex digits."""
-        return key_of(self.fingerprint, self.generation)
-
-
-def key_of(fingerprint: str, generation: int) -> str:
-    """Return what vendors know one generation of an incident by."""
-    return hashlib.sha256(f"{fingerprint}|{generation}".encode()).hexdigest()
