@@ -11,7 +11,6 @@ from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
 from reflexarc.adapters.sqs.actions import SqsActions
-from reflexarc.cli.config import config_app
 from reflexarc.cli.incidents import incidents_app
 from reflexarc.events.action import Action
 from reflexarc.events.incident import Incident, PageRef
@@ -23,7 +22,6 @@ from tests.support.aws import aws, drain, dynamodb, make_table, queue, sqs
 from tests.support.notices import PAGERDUTY, SLACK, member
 
 ROOT = Path(__file__).parents[3]
-SAMPLE = ROOT / "samples" / "config" / "reflexarc.yaml"
 TABLE = "incidents"
 run = CliRunner().invoke
 
@@ -223,45 +221,3 @@ def test_another_stack_is_a_readable_error() -> None:
 
     assert result.exit_code == 1
     assert "there is no stack named nowhere" in result.output
-
-
-def test_the_sample_configuration_is_fine() -> None:
-    assert run(config_app, ["check", str(SAMPLE)]).output.endswith("fine\n")
-
-
-def test_a_pushed_document_is_shown_and_can_be_rolled_back(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.yaml"
-    empty.write_text("gpu: {}\n")
-
-    said = [
-        run(config_app, ["push", str(SAMPLE)]).output,
-        run(config_app, ["push", str(empty)]).output,
-        run(config_app, ["show"]).output,
-        run(config_app, ["rollback", "1"]).output,
-    ]
-
-    assert said == [
-        "version 1 is live\n",
-        "version 2 is live\n",
-        "gpu: {}\n",
-        "version 1 is live again, as version 3\n",
-    ]
-
-
-def test_a_document_with_a_typo_is_refused_and_names_the_place(tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("gpu:\n  overides: []\n")
-
-    result = run(config_app, ["push", str(wrong)])
-
-    assert result.exit_code == 1
-    assert "gpu.overides" in result.output
-    assert "nothing was pushed" in run(config_app, ["show"]).output
-
-
-@pytest.mark.parametrize("arguments", [["show", "--version", "9"], ["rollback", "9"]])
-def test_an_unknown_version_is_an_error(arguments: list[str]) -> None:
-    result = run(config_app, arguments)
-
-    assert result.exit_code == 1
-    assert "no version 9" in result.output

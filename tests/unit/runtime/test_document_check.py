@@ -77,6 +77,16 @@ def test_the_only_channel_malformed_is_one_problem_and_not_three() -> None:
     ]
 
 
+def test_too_many_channels_are_one_problem_and_not_a_dozen() -> None:
+    channels = [{"name": f"topic-{number}", "kind": "sns"} for number in range(9)]
+    document = incidents(channels=channels, routes=[{"channels": ["topic-1", "nobody"]}])
+
+    assert [place for place, _ in found(document)] == [
+        "incidents.channels",
+        "incidents.routes.0.channels.1",
+    ]
+
+
 def test_an_entry_that_is_no_mapping_is_taken_out_as_well() -> None:
     document = incidents(hours=["always"], routes=[ALL, {"channels": ["nobody"]}])
 
@@ -132,7 +142,11 @@ def test_a_part_that_is_something_else_altogether_is_one_problem() -> None:
         ({"routes": {"channels": ["pager"]}}, "this should be a list"),
         (
             {"routes": [{"channels": []}]},
-            "Tuple should have at least 1 item after validation, not 0",
+            "this needs an entry at least",
+        ),
+        (
+            {"channels": [PAGER] * 9},
+            "this has too many entries: at most 8 may be there",
         ),
         ({"window": "soon"}, "write a span as 90s, 10m, 4h or 2d"),
     ],

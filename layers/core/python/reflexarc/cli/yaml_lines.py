@@ -1,5 +1,6 @@
 """Reads YAML as people mean it, and knows on which line each setting stands."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,12 +72,20 @@ def read(text: str) -> Document:
         try:
             root = loader.get_single_node()
             content = loader.construct_document(root) if root is not None else None
+            json.dumps(content)
         finally:
             loader.dispose()
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = Document({}, None, _position(mark) if mark else (1, 1))
-        raise NotYaml(str(getattr(error, "problem", None) or error), place) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise NotYaml(str(error.reason), Document({}, None, (line, 1))) from error
+    except yaml.MarkedYAMLError as error:
+        begins = _position(error.problem_mark) if error.problem_mark else (1, 1)
+        raise NotYaml(str(error.problem), Document({}, None, begins)) from error
+    except RecursionError as error:
+        raise NotYaml("it is nested too deeply", Document({}, None)) from error
+    except (TypeError, ValueError) as error:
+        what = "it holds a value that JSON cannot, or one that holds itself"
+        raise NotYaml(what, Document({}, None)) from error
     return Document({} if content is None else content, root)
 
 

@@ -63,8 +63,9 @@ def _missing(
     for place, name in named:
         if name and name not in there and name not in known:
             are = "is no" if what == "channel" else "are no"
-            said = f"there {are} {what} {name}; there are: {', '.join(there) or 'none'}"
-            yield Problem(place=place, what=said)
+            # Where some could not be read, a list of the others would mislead.
+            others = "" if known else f"; there are: {', '.join(there) or 'none'}"
+            yield Problem(place=place, what=f"there {are} {what} {name}{others}")
 
 
 def _channels_named(config: IncidentsConfig) -> Iterator[tuple[Place, str]]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from reflexarc.incidents.checks import Place, Problem
 from reflexarc.incidents.push_checks import problems
@@ -22,6 +23,7 @@ _WORDS = {
     "model_type": "this should be settings, each as name: value",
     "dict_type": "this should be settings, each as name: value",
     "tuple_type": "this should be a list",
+    "too_short": "this needs an entry at least",
     "string_type": "this should be text: write it in quotes",
     "timezone_aware": "say the zone of this time: end it with Z or +01:00",
 }
@@ -58,15 +60,19 @@ class _Gone:
             if not isinstance(part, dict) or key not in part:
                 break
             holder, name, part = part, key, part[key]
-        holder.pop(name, None)
+        taken = holder.pop(name, None)
+        if isinstance(taken, list):
+            self._know(*taken)
 
     def _entry(self, entries: list[Any], place: Place, number: int) -> None:
         """Take out an entry by its number in the list as it is now."""
         if place[0] == "incidents":
             self._stood.setdefault(str(place[-1]), list(range(len(entries)))).pop(number)
-        entry = entries.pop(number)
-        if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
-            self.names |= {entry["name"]}
+        self._know(entries.pop(number))
+
+    def _know(self, *entries: object) -> None:
+        names = (entry.get("name") for entry in entries if isinstance(entry, Mapping))
+        self.names |= {name for name in names if isinstance(name, str)}
 
     def placed(self, problem: Problem) -> Problem:
         """Return a problem of the incidents part where it stands in the whole document."""
@@ -95,17 +101,23 @@ def _read(document: object) -> tuple[tuple[Problem, ...], Configuration | None, 
 
 
 def _malformed(error: ValidationError) -> tuple[Problem, ...]:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
+    found = error.errors(include_url=False, include_input=False)
     within = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
     return tuple(
         Problem(
             place=problem["loc"],
-            what=_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, "),
+            what=_in_words(problem),
         )
         for problem in found
         # A list whose only entry is malformed counts as empty too: that is one problem, not two.
         if problem["type"] != "too_short" or problem["loc"] not in within
     )
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    if problem["type"] == "too_long":
+        return f"this has too many entries: at most {problem['ctx']['max_length']} may be there"
+    return _WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
 
 
 def _cut(place: Place) -> Place:
