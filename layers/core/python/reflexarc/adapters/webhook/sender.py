@@ -22,6 +22,7 @@ from reflexarc.notify.model import Receipt, Task
 
 VIA = "webhook"
 EVENT_ID = "X-Reflexarc-Event-Id"
+ANSWER_MAX = 1_000
 # The receiver does not know us, or is not there, or wants patience: none of it is the page's fault.
 _KEY_REFUSED = frozenset({401, 403})
 _NOT_NOW = frozenset({404, 405, 408, 410, 425})
@@ -87,7 +88,7 @@ class WebhookSender:
             "User-Agent": "reflexarc",
         }
         try:
-            answer = self.http.post_body(channel.destination, body, headers)
+            answer = self.http.post_body(channel.destination, body, headers, answer_max=ANSWER_MAX)
         except Ambiguous as error:
             raise Unavailable(str(error)) from error
         _check(answer, channel)
