@@ -16,6 +16,8 @@ from reflexarc.events.signal import Hops
 # visibility is 30 s, more than both, so the redelivered wake-up finds the lease expired
 # (docs/adr/002).
 LEASE = timedelta(seconds=15)
+# A re-wake that comes so much later than a deferral asks for is as good: nobody reads faster.
+DEFER_SLACK = timedelta(seconds=1)
 
 Deferred = Literal["again", "rewake", "planned"]
 

@@ -7,14 +7,14 @@ and `defer` write down the suspicion that their lease carried, and only `release
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reflexarc.adapters.dynamodb import rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
 from reflexarc.kernel.clock import from_epoch_ms
 from reflexarc.kernel.errors import Unavailable
-from reflexarc.notify.model import LEASE, Busy, Deferred, Lease
+from reflexarc.notify.model import DEFER_SLACK, LEASE, Busy, Deferred, Lease
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ACQUIRE_TRIES = 5
 GIVE_BACK_TRIES = 5
-# A re-wake that comes so much later than asked for is as good: nobody reads faster.
-DEFER_SLACK = timedelta(seconds=1)
 _TRUE: "AttributeValueTypeDef" = {"BOOL": True}
 _FALSE: "AttributeValueTypeDef" = {"BOOL": False}
 _MINE = "#owner = :me"

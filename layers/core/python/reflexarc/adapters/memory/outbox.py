@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reflexarc.adapters.memory.store import LeaseRow, Store
 from reflexarc.events.notice import Notice
 from reflexarc.kernel.errors import Unavailable
-from reflexarc.notify.model import LEASE, Attempt, Busy, Deferred, Lease, Receipt
-
-# A re-wake that comes so much later than asked for is as good: nobody reads faster.
-DEFER_SLACK = timedelta(seconds=1)
+from reflexarc.notify.model import DEFER_SLACK, LEASE, Attempt, Busy, Deferred, Lease, Receipt
 
 
 @dataclass(frozen=True, slots=True)
