@@ -554,3 +554,35 @@ def test_incident_of_a_page_that_is_gone_can_be_told_anew() -> None:
     rehome(draft, incident)
 
     assert (draft.commit().left, len(draft.commit().pages)) == ((), 1)
+
+
+def test_lead_that_is_well_in_the_batch_that_brings_another_leaves_the_page_open() -> None:
+    desk = Desk()
+    desk.record(signal(1, entity=gpu("n1")))
+
+    desk.record(clear(2, entity=gpu("n1")), signal(3, entity=gpu("n2")))
+
+    page = desk.page()
+    assert (page.state, page.lead.state) == ("open", "resolved")
+    assert [member.entity.node for member in desk.members(page)] == ["n2"]
+
+
+def test_channel_that_is_told_late_is_told_of_the_members_too() -> None:
+    desk = Desk(policy=default_policy("C0PAGES"))
+    desk.record(
+        *(
+            signal(n, cause="xid/63", severity=Severity.WARNING, entity=gpu(f"n{n}"))
+            for n in range(1, 4)
+        )
+    )
+    desk.told()
+
+    desk.record(signal(9, cause="xid/48", entity=gpu("n1")))
+
+    [notice] = [
+        each
+        for rows in desk.book.store.rows.values()
+        for each in rows.values()
+        if each.channel.name == "pagerduty"
+    ]
+    assert (notice.fresh, notice.shared) == (True, True)

@@ -91,6 +91,11 @@ class Draft:
             self._latest[page.scope] = page.ref
         self._pages[page.ref] = page
 
+    def shuts(self, page: Page) -> bool:
+        """Return whether it is this draft that shuts a page, so that it may think better of it."""
+        before = self._read[page.ref]
+        return page.state == "closing" and before is not None and before.state != "closing"
+
     def join(self, page: Page, member: Member) -> None:
         """Store the row of a member of a page that this draft knows."""
         self.rewrite(page.ref, member)
@@ -172,11 +177,13 @@ class Draft:
         known = {channel.name for channel in before.channels} if before else set()
         moved = any(each == ref for each, _ in (*self._joined, *self._left))
         for channel in page.channels:
+            fresh = channel.name not in known
             yield Notice(
                 channel=channel,
                 page=ref,
                 severity=page.severity,
                 created_at=self.now,
-                fresh=channel.name not in known,
-                shared=moved,
+                fresh=fresh,
+                # Who is told late, by an escalation say, must read who joined until then.
+                shared=moved or (fresh and before is not None),
             )

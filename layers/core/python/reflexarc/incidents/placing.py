@@ -49,13 +49,22 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
         marked = _marked(incident, says, echoes=echoes)
         role: Role = "echo" if echoes else "member"
         return _joins(draft, page, marked, group=group, want=want, role=role)
-    latest = draft.latest(group.scope)
+    latest = _kept_open(draft, draft.latest(group.scope), incident)
     if latest is not None and pages.accepts(latest, draft.now):
         role = "consequence" if group.consequence else "member"
         return _joins(draft, latest, incident, group=group, want=want, role=role)
     if not want.somebody:
         return incident.model_copy(update={"page": None})
     return _opens(draft, latest, incident, group, want)
+
+
+def _kept_open(draft: Draft, page: Page | None, incident: Incident) -> Page | None:
+    """Return a page, open again where the same batch that brings an incident just shut it."""
+    if page is None or not draft.shuts(page) or page.lead.fingerprint == incident.fingerprint:
+        return page
+    page = pages.reopened(page)
+    draft.change(page)
+    return page
 
 
 def rehome(draft: Draft, incident: Incident) -> None:
