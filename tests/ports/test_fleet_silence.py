@@ -95,8 +95,9 @@ def test_an_unknown_node_has_no_pulse_and_cannot_be_marked(nodes: Nodes) -> None
 def test_a_silence_is_marked_only_while_nothing_is_heard(nodes: Nodes) -> None:
     nodes.heard("node-1")
 
-    assert nodes.silent.mark("node-1", told())
     assert not nodes.silent.mark("node-1", told(heard_ms=HEARD - 1))
+    assert nodes.silent.mark("node-1", told())
+    assert not nodes.silent.mark("node-1", told("rack"))
 
     (listed,) = nodes.pulses.listed()
     assert listed.quiet == listed.told == told()
@@ -110,6 +111,7 @@ def test_a_node_that_speaks_keeps_the_mark_as_a_thing_of_the_past(nodes: Nodes) 
 
     (listed,) = nodes.pulses.listed()
     assert (listed.quiet, listed.told) == (told(), None)
+    assert nodes.silent.mark("node-1", told("rack", heard_ms=HEARD + 60_000))
 
 
 def test_a_mark_is_lifted_unless_something_else_was_told_since(nodes: Nodes) -> None:

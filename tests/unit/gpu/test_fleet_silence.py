@@ -14,6 +14,7 @@ from reflexarc.gpu.fleet_silence import (
     Quiet,
     endings,
     instance_of,
+    is_deaf,
     quiet_of,
     silences,
     silent_of,
@@ -30,7 +31,7 @@ def pulse(node: str = "node-1", age: float = 155, *, told: str | None = None, **
     heard = epoch_ms(NOW - timedelta(seconds=age))
     facts: dict[str, Any] = {"rack": "r1", "sender": f"role:i-{node}", **more}
     if told is not None:
-        rack = facts["rack"] if told == "rack" else ""
+        rack = facts["rack"] if told in {"rack", "peer"} else ""
         facts["quiet"] = Quiet(heard_ms=heard, told=told, rack=rack)  # type: ignore[arg-type]  # of the test's own parameters
     return Pulse(node=node, heard_ms=heard, **facts)
 
@@ -71,7 +72,7 @@ def test_whenever_the_ticks_fall_the_look_comes_within_three_minutes_of_the_last
     assert SILENT_AFTER.total_seconds() <= min(looked) < 170
 
 
-@pytest.mark.parametrize("told", ["node", "rack", ""])
+@pytest.mark.parametrize("told", ["node", "rack", "peer", ""])
 def test_what_was_told_is_not_looked_at_again_until_it_spoke(told: str) -> None:
     assert silences([pulse(told=told)], NOW) == ()
 
@@ -89,6 +90,22 @@ def test_a_look_names_the_rest_of_the_rack_but_those_that_left() -> None:
     found = {each.unheard.node: each.unheard.peers for each in silences(fleet, NOW)}
 
     assert found == {"a": ("b",), "d": ()}
+
+
+def test_a_look_names_nodes_elsewhere_that_were_heard_last() -> None:
+    fleet = [pulse("a", 100), pulse("b", 1), pulse("gone", 2, rack="r2", gone=True)]
+    fleet += [pulse(f"n{age}", age, rack="r2") for age in (30, 10, 40, 20)]
+    alone = [pulse("a", 100, rack=""), pulse("b", 5, rack="")]
+
+    assert silences(fleet, NOW)[0].unheard.witnesses == ("n10", "n20", "n30")
+    assert silences(alone, NOW)[0].unheard.witnesses == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("ages", "deaf"), [((), False), ((95,), True), ((95, 300), True), ((95, 89), False)]
+)
+def test_we_may_be_deaf_when_nobody_elsewhere_is_heard(ages: tuple[int, ...], deaf: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert is_deaf([pulse(f"n{age}", age) for age in ages], NOW) is deaf
 
 
 def test_nodes_without_a_rack_have_no_peers_and_neither_has_a_label_that_hundreds_share() -> None:
@@ -110,7 +127,7 @@ def test_silence_that_is_planned_is_remembered_and_not_told() -> None:
     assert told_of(pulse(), leavers=frozenset({"i-node-1"})) == ""
 
 
-@pytest.mark.parametrize("told", ["node", "rack", ""])
+@pytest.mark.parametrize("told", ["node", "rack", "peer", ""])
 def test_a_look_that_is_repeated_tells_the_same(told: str) -> None:
     assert told_of(pulse(told=told), pulse("b", 5)) == told
 
@@ -140,7 +157,7 @@ def test_an_instance_that_ends_says_nothing_about_its_rack() -> None:
 
 
 def test_stragglers_of_a_rack_that_was_told_join_it() -> None:
-    assert told_of(pulse(), pulse("b", 200, told="rack"), pulse("c", 190, told="node")) == "rack"
+    assert told_of(pulse(), pulse("b", 200, told="peer"), pulse("c", 190, told="node")) == "rack"
 
 
 def test_the_nodes_of_a_silent_rack_are_those_that_are_silent() -> None:
@@ -172,11 +189,11 @@ def test_a_silence_that_was_told_to_nobody_ends_for_nobody() -> None:
 
 
 def test_a_racks_silence_ends_when_all_its_nodes_speak_or_left() -> None:
-    back, left, still = spoke("a", "rack"), pulse("b", told="rack"), pulse("c", told="rack")
+    back, left, still = spoke("a", "rack"), pulse("b", told="peer"), pulse("c", told="peer")
 
     assert endings([back, left, still], frozenset({"i-b"})) == ()
 
-    (ended,) = endings([back, left, spoke("c", "rack")], frozenset({"i-b"}))
+    (ended,) = endings([back, left, spoke("c", "peer")], frozenset({"i-b"}))
     assert (ended.node, ended.rack, ended.leavers) == ("", "r1", frozenset({"b"}))
     assert [each.node for each in ended.pulses] == ["a", "b", "c"]
     assert ended.seq == back.heard_ms

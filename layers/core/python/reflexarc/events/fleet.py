@@ -10,7 +10,9 @@ from reflexarc.events.envelope import NodeName, Value
 class Unheard(Value):
     """Look whether a node spoke since; sent to arrive when its silence is no accident any more.
 
-    `peers` are the other nodes of its rack, as far as they are known and did not say farewell.
+    `peers` are the other nodes of its rack, as far as they are known and did not say farewell;
+    `witnesses` are nodes elsewhere that were heard last: where they are silent as well, whoever
+    listens may be deaf.
     """
 
     schema_: Literal["unheard/1"] = Field(default="unheard/1", alias="schema")
@@ -18,6 +20,7 @@ class Unheard(Value):
     heard_at: AwareDatetime = Field(description="when the queue took its newest reading")
     rack: str = ""
     peers: tuple[NodeName, ...] = ()
+    witnesses: tuple[NodeName, ...] = ()
 
 
 class Leaving(Value):

@@ -88,7 +88,10 @@ class Silent(Protocol):
         """Return what a node last said, None where this version cannot read it."""
 
     def mark(self, node: str, quiet: Quiet) -> bool:
-        """Remember what is told of a silence; False when the node was heard since it began."""
+        """Remember what is told of a silence, the first time.
+
+        False when the node was heard since it began, or something was told of it already.
+        """
 
 
 class Leavers(Protocol):

@@ -10,7 +10,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, cast
+from itertools import islice
+from typing import Literal, cast, get_args
 
 from reflexarc.events.fleet import Unheard
 from reflexarc.kernel.clock import epoch_ms, from_epoch_ms
@@ -28,8 +29,12 @@ SETTLE = timedelta(seconds=5)
 TOGETHER = timedelta(minutes=10)
 # A rack holds fewer nodes; a label that more share names something else, and explains nothing.
 RACK_MAX = 128
+# Nodes elsewhere that are looked at as well: one may have fallen silent too, by chance.
+WITNESSES = 3
 
-Told = Literal["node", "rack", ""]
+# A rack is told of by one of its nodes' looks; to the others' looks it is done.
+Told = Literal["node", "rack", "peer", ""]
+_OF_RACKS = frozenset({"rack", "peer"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +48,19 @@ class Quiet:
     @property
     def text(self) -> str:
         """Return it as a row holds it."""
-        return f"{self.heard_ms}|{self.told}|{self.rack}"
+        return f"{self.of_this_silence}{self.told}|{self.rack}"
+
+    @property
+    def of_this_silence(self) -> str:
+        """Return how every text about the same silence of a node begins."""
+        return f"{self.heard_ms}|"
 
 
 def quiet_of(text: str) -> Quiet | None:
     """Return what a row's text says, None where it says nothing."""
     heard, _, rest = text.partition("|")
     told, _, rack = rest.partition("|")
-    if not heard.isdigit() or told not in {"node", "rack", ""}:
+    if not heard.isdigit() or told not in get_args(Told):
         return None
     return Quiet(heard_ms=int(heard), told=cast("Told", told), rack=rack)
 
@@ -123,8 +133,11 @@ def silences(pulses: Sequence[Pulse], now: datetime) -> tuple[Check, ...]:
     longer than their ends are.
     """
     racks = _racks(each for each in pulses if not each.gone)
+    freshest = sorted(
+        (each for each in pulses if not each.gone), key=lambda each: (-each.heard_ms, each.node)
+    )
     return tuple(
-        _check(each, racks, now)
+        _check(each, racks, freshest, now)
         for each in pulses
         if each.told is None and not each.gone and each.age(now) >= LATE_AFTER
     )
@@ -144,7 +157,7 @@ def endings(pulses: Sequence[Pulse], leavers: Collection[str]) -> tuple[Ended, .
     ]
     racks: dict[str, list[Pulse]] = {}
     for each in marked:
-        if _quiet(each).told == "rack":
+        if _quiet(each).told in _OF_RACKS:
             racks.setdefault(_quiet(each).rack, []).append(each)
     return (
         *nodes,
@@ -185,15 +198,28 @@ def silent_of(
     return tuple(sorted((pulse, *silent), key=lambda each: (each.heard_ms, each.node)))
 
 
-def _check(pulse: Pulse, racks: Mapping[str, list[str]], now: datetime) -> Check:
+def is_deaf(witnesses: Collection[Pulse], now: datetime) -> bool:
+    """Return whether nodes elsewhere are silent too: then it may be we who hear nothing."""
+    return bool(witnesses) and all(each.age(now) >= LATE_AFTER for each in witnesses)
+
+
+def _check(
+    pulse: Pulse, racks: Mapping[str, list[str]], freshest: Iterable[Pulse], now: datetime
+) -> Check:
     rest = SILENT_AFTER + SETTLE - pulse.age(now)
     peers = [name for name in racks.get(pulse.rack, ()) if name != pulse.node]
+    elsewhere = (
+        each.node
+        for each in freshest
+        if each.node != pulse.node and (not pulse.rack or each.rack != pulse.rack)
+    )
     return Check(
         unheard=Unheard(
             node=pulse.node,
             heard_at=from_epoch_ms(pulse.heard_ms),
             rack=pulse.rack,
             peers=tuple(peers) if len(peers) < RACK_MAX else (),
+            witnesses=tuple(islice(elsewhere, WITNESSES)),
         ),
         delay_s=max(0, math.ceil(rest.total_seconds())),
     )

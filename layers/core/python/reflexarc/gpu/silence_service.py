@@ -22,11 +22,12 @@ from reflexarc.gpu.fleet_silence import (
     Quiet,
     endings,
     instance_of,
+    is_deaf,
     silences,
     silent_of,
     verdict_on,
 )
-from reflexarc.gpu.silence_signals import is_over, node_is_silent, rack_is_silent
+from reflexarc.gpu.silence_signals import DEAF, is_over, node_is_silent, rack_is_silent
 from reflexarc.kernel.clock import Clock, epoch_ms
 from reflexarc.kernel.errors import Rejected
 
@@ -106,27 +107,33 @@ class SilenceChecks:
         verdict = verdict_on(pulse, peers, leavers, now)
         if verdict is None or not self._mark(pulse, verdict):
             return ()
-        return self._signals(pulse, verdict, silent_of(pulse, peers, leavers, now), now)
+        signals = self._signals(pulse, verdict, silent_of(pulse, peers, leavers, now), now)
+        if not signals or not is_deaf(self._known(unheard.witnesses), now):
+            return signals
+        return tuple(each.model_copy(update={"marks": (*each.marks, DEAF)}) for each in signals)
 
     def _peers(
         self, unheard: Unheard, leavers: frozenset[str]
     ) -> tuple[Sequence[Pulse], frozenset[str]]:
-        found = [self.silent.pulse(name) for name in unheard.peers]
-        peers = [each for each in found if each is not None]
+        peers = self._known(unheard.peers)
         return peers, leavers | self.leavers.among([instance_of(each.sender) for each in peers])
+
+    def _known(self, nodes: Iterable[str]) -> list[Pulse]:
+        found = (self.silent.pulse(name) for name in nodes)
+        return [each for each in found if each is not None]
 
     def _signals(
         self, pulse: Pulse, verdict: Quiet, silent: Sequence[Pulse], now: datetime
     ) -> tuple[Signal, ...]:
-        if not verdict.told:
+        if verdict.told in {"peer", ""}:
             return ()
         if verdict.told == "node":
             state = self.silent.state(pulse.node)
             return (node_is_silent(pulse, state, self.policy(), now),)
         for each in silent:
-            self._mark(each, Quiet(heard_ms=each.heard_ms, told="rack", rack=verdict.rack))
+            self._mark(each, Quiet(heard_ms=each.heard_ms, told="peer", rack=verdict.rack))
         return (rack_is_silent(silent, self.policy(), now),)
 
     def _mark(self, pulse: Pulse, quiet: Quiet) -> bool:
-        """Remember what is about to be told; False when the node was heard meanwhile."""
+        """Remember what is about to be told; False when that is not ours to tell any more."""
         return pulse.told is not None or self.silent.mark(pulse.node, quiet)

@@ -25,6 +25,10 @@ LINE_MAX = 900
 JOBS_SHOWN = 4
 HEARD_AGAIN = "The node is heard again"
 RACK_HEARD_AGAIN = "All nodes of the rack are heard again, or left"
+DEAF = (
+    "nodes elsewhere are not heard either: reflexarc itself may be deaf, "
+    "see docs/runbooks/gpu-readings-age.md"
+)
 LEFT = "The node left: its Auto Scaling group ended it"
 
 

@@ -83,18 +83,25 @@ class NodeSilence:
             return None
 
     def mark(self, node: str, quiet: Quiet) -> bool:
-        """Remember what is told of a silence; False when the node was heard since it began."""
+        """Remember what is told of a silence, the first time.
+
+        False when the node was heard since it began, or something was told of it already.
+        """
         try:
             with store_errors(f"noting the silence of {node}"):
                 self.client.update_item(
                     TableName=self.table,
                     Key=fleet_heard.state_key(node),
                     UpdateExpression="SET quiet = :quiet",
-                    ConditionExpression="#at = :at",
+                    ConditionExpression=(
+                        "#at = :at AND (attribute_not_exists(quiet)"
+                        " OR NOT begins_with(quiet, :this))"
+                    ),
                     ExpressionAttributeNames=_AT,
                     ExpressionAttributeValues={
                         ":quiet": rows.text(quiet.text),
                         ":at": rows.number(quiet.heard_ms),
+                        ":this": rows.text(quiet.of_this_silence),
                     },
                 )
         except ConditionFailed:

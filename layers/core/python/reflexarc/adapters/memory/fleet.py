@@ -125,9 +125,9 @@ class MemoryPulses:
         return self.fleet.states.get(node)
 
     def mark(self, node: str, quiet: Quiet) -> bool:
-        """Remember what is told of a silence; False when the node was heard since it began."""
-        state = self.fleet.states.get(node)
-        if state is None or epoch_ms(state.queued_at) != quiet.heard_ms:
+        """Remember what is told of a silence, the first time."""
+        pulse = self.pulse(node)
+        if pulse is None or pulse.heard_ms != quiet.heard_ms or pulse.told is not None:
             return False
         self.quiet[node] = quiet
         return True
