@@ -7,6 +7,7 @@ comes twice counts the second time.
 
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 from reflexarc.incidents.document import Day, Hours
 
@@ -49,9 +50,6 @@ def zone_of(hours: Hours) -> tzinfo:
 
 def known_zone(name: str) -> tzinfo | None:
     """Return a zone of the IANA database, None for a name that it does not have."""
-    # Loaded for those who use hours: the page path starts without it.
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
