@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_a_plain_event_is_the_same_event_with_less() -> None:
     PageEvent.model_validate(plain)
 
 
-def published(body: dict[str, Any]) -> dict[str, Any]:
+def published(body: Mapping[str, Any]) -> dict[str, Any]:
     vendor = SnsStandIn(WEBHOOK.destination)
     vendor.publish(TopicArn=WEBHOOK.destination, **sns_message.render(body))
     return vendor.messages[0]
