@@ -137,8 +137,14 @@ def reopened(page: Page) -> Page:
 
 def resolved(page: Page, members: int, now: datetime) -> Page:
     """Return the page at its end."""
-    what = "resolved" if not members else f"resolved: all {members + 1:,} are well"
-    by = page.resolved_by
+    by, number = page.resolved_by, f"{members + 1:,}"
+    what = "resolved"
+    if members:
+        what = (
+            f"resolved with all its {number} incidents"
+            if by
+            else f"resolved: all {number} are well"
+        )
     update = {"state": "resolved", "resolved_at": now}
     return stepped(said(page, what, now, by=by), ()).model_copy(update=update)
 

@@ -62,7 +62,7 @@ def _named(spot: Spot) -> tuple[str, bool]:
     room = DEVICES - sum(len(start) + _ROOM_FOR_REST for start in starts[:_KINDS_NAMED])
     said, whole = [], len(kinds) <= _KINDS_NAMED
     for kind, start in zip(kinds[:_KINDS_NAMED], starts, strict=False):
-        names, left = _fitting(open_devices[kind], room)
+        names, left = _fitting(sorted(open_devices[kind]), room)
         room -= sum(wire_width(name) + 1 for name in names)
         whole = whole and not left
         rest = [f"+{left}"] if left else []
