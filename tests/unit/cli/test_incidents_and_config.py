@@ -97,6 +97,7 @@ def test_the_list_names_what_is_broken_and_where() -> None:
     shown = run(incidents_app, ["list"], env={"COLUMNS": "200"}).output
 
     assert incident.fingerprint[:12] in shown
+    assert page_id() in shown
     assert "Xid 79: GPU has fallen off the bus" in shown
     assert "GPU 0000:3b:00 on gpu-node-7" in shown
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
-from reflexarc.events.page import Member, Page
+from reflexarc.events.page import Member, Page, page_key
 from reflexarc.events.severity import Severity
 from reflexarc.notify import wording
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reflexarc.runtime.operator import Dossier
 
 COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-ID_SHOWN = 12
+ID_SHOWN, PAGE_SHOWN = 12, 8
 MEMBERS_SHOWN = 20
 Line = tuple[datetime, str, str]
 
@@ -27,11 +27,12 @@ Line = tuple[datetime, str, str]
 def listed(incidents: Sequence[Incident]) -> Table:
     """Return the list as a table."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("ID", "SEVERITY", "STATE", "WHERE", "WHAT", "SEEN", "SINCE (UTC)"):
-        table.add_column(column, no_wrap=column in {"ID", "SEVERITY", "STATE"})
+    for column in ("ID", "PAGE", "SEVERITY", "STATE", "WHERE", "WHAT", "SEEN", "SINCE (UTC)"):
+        table.add_column(column, no_wrap=column in {"ID", "PAGE", "SEVERITY", "STATE"})
     for incident in incidents:
         table.add_row(
             incident.fingerprint[:ID_SHOWN],
+            page_key(incident.page)[:PAGE_SHOWN] if incident.page else "",
             f"[{COLOURS[incident.severity]}]{incident.severity}[/]",
             incident.state,
             escape(wording.place(incident)),
