@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reflexarc.adapters.memory.fleet import (
     MemoryChecks,
@@ -37,7 +39,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.pulses = MemoryPulses(self.fleet)
-        self._seq = 0
+        self._seq = self._second = 0
+        self._due: list[tuple[datetime, Unheard]] = []
 
     def heard(self, *nodes: str, rack: str = "r12", **more: Any) -> None:
         for node in nodes:
@@ -69,21 +72,24 @@ class World:
         return self.checks.signals_of("unheard/1", unheard.model_dump_json(by_alias=True))
 
     def run(self, seconds: int) -> list[Signal]:
-        """Let time pass, a tick a minute and each look when it is due; return what fired."""
+        """Let time pass; return what fired."""
+        return [signal for _ in range(seconds) for signal in self.step()]
+
+    def step(self) -> list[Signal]:
+        """Let a second pass, with a tick once a minute and each look when it is due."""
+        if self._second % 60 == 0:
+            self.tick()
+            self._due += [
+                (self.now + timedelta(seconds=delay), unheard)
+                for unheard, delay in self.planned.planned
+            ]
+            self.planned.planned.clear()
         fired: list[Signal] = []
-        due: list[tuple[datetime, Unheard]] = []
-        for second in range(seconds):
-            if second % 60 == 0:
-                self.tick()
-                due += [
-                    (self.now + timedelta(seconds=delay), unheard)
-                    for unheard, delay in self.planned.planned
-                ]
-                self.planned.planned.clear()
-            for at, unheard in [each for each in due if each[0] <= self.now]:
-                due.remove((at, unheard))
-                fired += self.look(unheard)
-            self.wait(1)
+        for at, unheard in [each for each in self._due if each[0] <= self.now]:
+            self._due.remove((at, unheard))
+            fired += self.look(unheard)
+        self._second += 1
+        self.wait(1)
         return fired
 
 
@@ -406,3 +412,27 @@ def test_a_clear_that_could_not_be_sent_is_sent_at_the_next_tick(world: World) -
     world.tick()
 
     assert len(world.cleared.sent) == 1
+
+
+@given(
+    gaps=st.lists(st.sampled_from([58, 60, 62, 120, 140, 170, 200, 400]), min_size=3, max_size=8),
+    start=st.integers(0, 59),
+)
+@settings(max_examples=60, deadline=None)
+def test_whenever_beats_come_each_long_gap_is_told_once_in_time_and_ends(
+    gaps: list[int], start: int
+) -> None:
+    """A tick and a look may meet in one second: both say the same signal, which counts once."""
+    world, told = World(), dict[str, int]()
+    world.run(start)
+    for gap in gaps:
+        world.heard("node-7")
+        for second in range(gap):
+            for signal in world.step():
+                told.setdefault(signal.id, second)
+    world.heard("node-7")
+    world.run(120)
+
+    assert len(told) == sum(gap > 160 for gap in gaps)
+    assert all(150 <= second < 180 for second in told.values())
+    assert len({clear.id for clear in world.cleared.sent}) == len(told)
