@@ -193,7 +193,9 @@ FUNCTIONS = (
         (
             FromQueue(NOTIFY_SLACK, batch_size=10),
             FromQueue(NOTIFY_PAGERDUTY, batch_size=10),
-            FromQueue(NOTIFY_OTHERS, batch_size=10),
+            # Anybody's receiver may hang: a group a batch, so that it holds up nobody else, and
+            # not so many at once that the page path would lack concurrency.
+            FromQueue(NOTIFY_OTHERS, batch_size=1, max_concurrency=20),
             FromQueue(NOTIFY_LATER, batch_size=10, max_concurrency=10),
         ),
         timeout_s=NOTIFY_TIMEOUT_S,

@@ -108,29 +108,39 @@ class Functions:
 
     def _granted(self, value: kinds.Value, role: iam.Role) -> str:
         match value:
-            case kinds.Table():
-                self._stores.table.grant(role, value)
-                return self._stores.table.table.table_name
-            case kinds.Fleet():
-                self._stores.fleet.grant(role, value)
-                return self._stores.fleet.table.table_name
-            case kinds.SendTo():
-                queue = self._stores.queues.destination(value)
-                role.add_to_policy(
-                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
-                )
-                return queue.queue_url
-            case kinds.Read(secret):
-                self._stores.secrets.grant(role, secret)
-                return self._stores.secrets.arn(secret)
-            case kinds.Publish(topic):
-                self._stores.topics.grant(role, topic)
-                return self._stores.topics.arn(topic)
             case kinds.Parameter(name):
                 return self._parameters.text(name)
             case kinds.RoleId(name):
                 title = next(each.title for each in catalog.FUNCTIONS if each.name == name)
                 return Fn.get_att(f"{title}Role", "RoleId").to_string()
+            case _:
+                return self._reachable(value, role)
+
+    def _reachable(
+        self,
+        value: kinds.Table | kinds.Fleet | kinds.SendTo | kinds.Read | kinds.Publish,
+        role: iam.Role,
+    ) -> str:
+        stores = self._stores
+        match value:
+            case kinds.Table():
+                stores.table.grant(role, value)
+                return stores.table.table.table_name
+            case kinds.Fleet():
+                stores.fleet.grant(role, value)
+                return stores.fleet.table.table_name
+            case kinds.SendTo():
+                queue = stores.queues.destination(value)
+                role.add_to_policy(
+                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+                )
+                return queue.queue_url
+            case kinds.Read(secret):
+                stores.secrets.grant(role, secret)
+                return stores.secrets.arn(secret)
+            case kinds.Publish(topic):
+                stores.topics.grant(role, topic)
+                return stores.topics.arn(topic)
 
     def _trigger(
         self,
