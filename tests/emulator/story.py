@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from reflexarc.emulator.audit import Audit, Expected, audit
 from reflexarc.emulator.due import Due
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.processes import wait_until
+from reflexarc.emulator.stack import SLACK_CHANNEL
 
 _names = (f"node-{number}" for number in itertools.count(1))
 QUIET_S = 0.4
@@ -23,6 +25,26 @@ UNLIMITED = (
     *("--slack-rate", "1000", "--slack-burst", "1000"),
     *("--slack-calls-per-minute", "60000", "--pagerduty-per-minute", "60000"),
 )
+
+# Pages join what has one cause. Most tests are of the way of one page: here each thing is told
+# alone, so that what one test logs cannot join the page of another.
+EACH_ALONE: Mapping[str, Any] = {
+    "incidents": {
+        "channels": [
+            {"name": "pagerduty", "kind": "pagerduty"},
+            {"name": "slack", "kind": "slack", "destination": SLACK_CHANNEL},
+        ],
+        "routes": [
+            {
+                "name": "critical",
+                "match": {"severity": ["critical"]},
+                "channels": ["pagerduty", "slack"],
+            },
+            {"name": "warning", "match": {"severity": ["warning"]}, "channels": ["slack"]},
+        ],
+        "groupings": [{"family": "each", "causes": ["*"], "by": ["node", "device"]}],
+    }
+}
 
 
 def xid(code: int, gpu: int = 0x3B, says: str = "pid=1234, name=python3, Ch 00000012") -> str:
@@ -34,12 +56,17 @@ class Story:
     """One test's lines on a lane, and the pages they make due."""
 
     lane: Lane
-    due: Due = field(default_factory=Due)
+    due: Due = field(init=False)
     pages: list[Expected] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
 
-    def node(self, **options: Any) -> Node:
-        node = self.lane.node(next(_names), **options)
+    def __post_init__(self) -> None:
+        self.due = Due(self.lane.policy)
+
+    def node(self, labels: Mapping[str, str] | None = None, **options: Any) -> Node:
+        words = (word for pair in (labels or {}).items() for word in ("--label", "=".join(pair)))
+        node = self.lane.node(next(_names), options=tuple(words), **options)
+        self.due.labelled(node.name, labels or {})
         self.nodes.append(node)
         agents.wait_for([node])
         return node

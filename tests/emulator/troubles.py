@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes
 from tests.emulator.outage import Relay
-from tests.emulator.story import UNLIMITED, Story, xid
+from tests.emulator.story import EACH_ALONE, UNLIMITED, Story, xid
 
 OUTAGE_S = 60.0
 LINES_DURING_OUTAGE = 8
@@ -43,7 +43,10 @@ class Troubles:
     @classmethod
     @contextmanager
     def begin(cls, processes: Processes, checkout: Path) -> Iterator[Self]:
-        lane = build(processes, Plan(checkout=checkout, auth=True, standin_options=UNLIMITED))
+        lane = build(
+            processes,
+            Plan(checkout=checkout, auth=True, standin_options=UNLIMITED, document=EACH_ALONE),
+        )
         lane.stack.fill({"token": "", "webhook_url": ""}, {"routing_key": "0" * 32})
         told, unheard = Story(lane), Story(lane)
         told.write(told.node(), xid(79))

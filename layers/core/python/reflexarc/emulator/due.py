@@ -34,13 +34,11 @@ from reflexarc.kernel.ids import ENTROPY_BYTES, ulid
 class Due:
     """Follows what was written on every node and names each page that this makes due.
 
-    `labels` are those with which the nodes' agents were started.
+    `policy` is what the stack decides by: its labels say which nodes share a page.
     """
 
-    def __init__(
-        self, policy: Policy | None = None, labels: Mapping[str, str] | None = None
-    ) -> None:
-        self._labels = dict(labels or {})
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._labels: dict[str, Mapping[str, str]] = {}
         self._events: defaultdict[str, EventLines] = defaultdict(EventLines)
         self._book = MemoryIncidentBook()
         self._now = datetime.min.replace(tzinfo=UTC)
@@ -54,6 +52,10 @@ class Due:
             policy=lambda: known,
             clock=lambda: self._now,
         )
+
+    def labelled(self, node: str, labels: Mapping[str, str]) -> None:
+        """Note the labels with which a node's agent was started."""
+        self._labels[node] = labels
 
     def wrote(self, node: str, line: str, at: datetime) -> list[Expected]:
         """Return the pages that become due because a node's kernel wrote this line."""
@@ -79,7 +81,7 @@ class Due:
     ) -> Batch:
         return Batch(
             id=ulid(at, next(self._ids).to_bytes(ENTROPY_BYTES, "big")),
-            source=Source(node=node, labels=self._labels),
+            source=Source(node=node, labels=dict(self._labels.get(node, {}))),
             seq=None,
             sent_at=at,
             reports=reports,

@@ -71,8 +71,8 @@ class HotNode:
         return pages
 
 
-def start(running: Lane, checkout: Path, suffix: str = "") -> HotNode:
-    """Start the node's agent; raises LaneUnavailable where the stub cannot be compiled."""
+def start(running: Lane, checkout: Path, due: Due, suffix: str = "") -> HotNode:
+    """Start the node's agent; `due` is told of its labels. Raises LaneUnavailable where the stub cannot be compiled."""
     library = build(checkout / BUILT, checkout / SOURCES)
     name = f"{NAME}{suffix}"
     folder = running.processes.folder(f"node-{name}")
@@ -98,7 +98,7 @@ def start(running: Lane, checkout: Path, suffix: str = "") -> HotNode:
         options=("--config", str(config)),
         env={"LD_LIBRARY_PATH": str(library.parent), VARIABLE: str(played)},
     )
-    due = Due(labels=yaml.safe_load(settings)["labels"])
+    due.labelled(name, yaml.safe_load(settings)["labels"])
     return HotNode(node=node, night=night, played=played, page=page, due=due)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.emulator.deployment import deploy
 from reflexarc.emulator.endpoint import Endpoint
 from reflexarc.emulator.errors import LaneUnavailable
@@ -44,6 +45,12 @@ class Stack:
         given = {"WebhookSecretArn": webhook} if webhook is not None else {}
         for name, secret in {**filled, **given}.items():
             client.put_secret_value(SecretId=self.outputs[name], SecretString=json.dumps(secret))
+
+    def configure(self, document: Mapping[str, object]) -> None:
+        """Put a configuration document in force, within ten seconds everywhere."""
+        table = ConfigDocument(self.endpoint.client("dynamodb"), self.outputs["IncidentsTableName"])
+        live = table.live()
+        table.push(json.dumps(document), live[0] if live else 0, datetime.now(UTC))
 
     def function(self, name: str) -> str:
         """Return the deployed name of a function."""
