@@ -179,6 +179,18 @@ def test_resolve_by_a_person_ends_every_incident_and_says_who() -> None:
     assert desk.behind() == ["pagerduty", "slack"]
 
 
+def test_page_that_somebody_joins_while_it_is_resolved_stays_open_and_is_nobodys_word() -> None:
+    desk = open_page(2)
+    # The newcomer comes when all members were read and ended, before the page is shut.
+    desk.stubborn.after["commit"] = [lambda: desk.record(signal(9, entity=gpu(9)))]
+
+    desk.act("resolve", desk.page())
+
+    page = desk.page()
+    assert (page.state, page.resolved_by) == ("open", "")
+    assert desk.incident(signal(9, entity=gpu(9))).state == "open"
+
+
 def test_not_a_fault_is_kept_with_the_incident() -> None:
     desk = open_page()
 

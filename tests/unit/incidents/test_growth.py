@@ -244,6 +244,14 @@ def test_three_jobs_that_fail_on_one_gpu_make_it_a_matter_for_oncall() -> None:
     assert {channel.name for channel in desk.pages()[-1].channels} == {"pagerduty", "slack"}
 
 
+def test_jobs_that_fail_one_after_the_other_are_no_flapping() -> None:
+    desk = Desk()
+
+    grown(*((fault(n, f"job-{n}"),) for n in (1, 2, 3, 4)), desk=desk)
+
+    assert not any(page.flapping for page in desk.pages())
+
+
 def test_jobs_of_long_ago_do_not_count_against_a_gpu() -> None:
     desk = Desk()
     grown((fault(1, "job-a"),), (fault(2, "job-b"),), (clear(3, entity=APP),), desk=desk)

@@ -21,7 +21,7 @@ MANAGER = Channel(name="manager", kind="pagerduty")
 
 
 def gpu(node: str = "node-7", device: int = 1, **fields: object) -> Entity:
-    return Entity(kind="gpu", node=node, device=f"0000:{device:02x}:00", **fields)  # type: ignore[arg-type]
+    return Entity(kind="gpu", node=node, device=f"0000:{device:02x}:00", **fields)
 
 
 def names(page: Page) -> list[str]:

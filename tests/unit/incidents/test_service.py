@@ -216,6 +216,33 @@ def test_incident_that_joins_while_its_page_is_shut_is_told_on_a_page_of_its_own
     assert "pagerduty" in desk.behind()
 
 
+def test_channel_that_is_told_while_an_incident_joins_hears_of_it_too() -> None:
+    desk = Desk()
+    mild = {"cause": "xid/63", "severity": Severity.WARNING}
+    desk.record(signal(1, entity=gpu(1), **mild))  # type: ignore[arg-type]
+
+    def rise() -> None:
+        desk.record(signal(2, entity=gpu(1), cause="xid/48"))
+        desk.told()
+
+    # The newcomer has read whom the page is told to; meanwhile a further channel is, and knows all.
+    desk.stubborn.before["commit"] = [rise]
+
+    desk.record(signal(3, entity=gpu(3), **mild))  # type: ignore[arg-type]
+
+    assert desk.behind() == ["pagerduty", "slack"]
+
+
+def test_incident_whose_page_vanishes_as_it_joins_is_told_anew() -> None:
+    desk = Desk()
+    desk.record(signal(1, entity=gpu(1)))
+    desk.stubborn.after["commit"] = [desk.book.store.pages.clear]
+
+    desk.record(signal(3, entity=gpu(3)))
+
+    assert desk.page().lead.entity.node == "node-3"
+
+
 def test_incident_that_joined_before_its_page_was_shut_keeps_it_open() -> None:
     desk = Desk()
     desk.record(signal(1, entity=gpu(1)))

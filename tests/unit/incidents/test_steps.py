@@ -27,7 +27,7 @@ APP = Entity(kind="gpu", node="node-7", device="0000:3b:00", aspect="application
 
 def policy(**fields: object) -> Policy:
     base = default_policy("C0PAGES")
-    route = Route(name="all", channels=("pagerduty", "slack"), **fields)  # type: ignore[arg-type]
+    route = Route(name="all", channels=("pagerduty", "slack"), **fields)
     return replace(base, channels=(*base.channels, MANAGER), routes=(route,))
 
 

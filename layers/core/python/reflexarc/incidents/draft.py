@@ -119,11 +119,10 @@ class Draft:
         self._holding |= dict.fromkeys(holds, not lift)
 
     @property
-    def marked(self) -> tuple[Page, ...]:
+    def marked(self) -> tuple[PageRef, ...]:
         """Return the pages of which members alone changed: their notices are written after."""
         refs = dict.fromkeys(ref for ref, _ in (*self._joined, *self._left))
-        known = (ref for ref in refs if ref in self._pages)
-        return tuple(self._pages[ref] for ref in known if not self._differs(ref))
+        return tuple(ref for ref in refs if ref in self._pages and not self._differs(ref))
 
     @property
     def closing(self) -> tuple[PageRef, ...]:

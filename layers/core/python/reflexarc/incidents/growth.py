@@ -59,6 +59,8 @@ def because(incident: Incident, why: str, now: datetime) -> Incident:
 
 def flaps(incident: Incident, times: int) -> bool:
     """Return whether a thing broke so often within the hour that it counts as one trouble."""
+    if incident.entity.aspect == APPLICATION:  # its generations are different jobs
+        return False
     recent = [at for at in incident.openings if incident.opened_at - at < FLAP_WITHIN]
     return len(recent) >= times
 

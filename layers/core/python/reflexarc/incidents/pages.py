@@ -132,7 +132,9 @@ def closing(page: Page) -> Page:
 
 def reopened(page: Page) -> Page:
     """Return a page that is not over after all, as it was before it was closing."""
-    return page.model_copy(update={"state": "acked" if page.acked_at else "open"})
+    return page.model_copy(
+        update={"state": "acked" if page.acked_at else "open", "resolved_by": ""}
+    )
 
 
 def resolved(page: Page, members: int, now: datetime) -> Page:

@@ -1,6 +1,6 @@
 """Signals in, incidents and pages out: each event counted once, each change told, whoever races."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reflexarc.events.incident import PageRef
@@ -116,25 +116,28 @@ class IncidentService:
         groups = {notice.group for notice in draft.commit().notices}
         for page in draft.planned:
             plan_steps(self.timers, page, draft.now)
-        moved = self._look_again(draft.newcomers, draft.policy)
-        for page in draft.marked:
-            groups |= self.book.mark(page, draft.now)
+        groups |= self._look_again(draft.marked, draft.newcomers, draft.policy)
         closing = Closing(book=self.book, clock=self.clock, pause=self.pause)
         for ref in draft.closing:
             closing.conclude(ref)
-        return frozenset(groups | moved)
+        return frozenset(groups)
 
-    def _look_again(self, newcomers: dict[PageRef, set[str]], policy: Policy) -> frozenset[str]:
-        """See whether the pages that incidents joined still stand; home anew who lost theirs.
+    def _look_again(
+        self, changed: Iterable[PageRef], newcomers: Mapping[PageRef, set[str]], policy: Policy
+    ) -> frozenset[str]:
+        """Look at pages whose members changed: tell their channels, home anew who lost a page.
 
-        Joining demands nothing of the page, so it may have been shut meanwhile. Who shuts one reads
-        its members after that: either they saw the newcomer, or the newcomer sees it here.
+        A member's row demands nothing of the page, so it may have been shut meanwhile, or told to
+        a further channel. Who shuts or tells one reads its members after that: either they saw the
+        change, or it is seen here.
         """
         groups: set[str] = set()
-        for ref, things in newcomers.items():
+        for ref in dict.fromkeys((*changed, *newcomers)):
             page = self._settled(ref)
             if page is None or page.state not in JOINABLE:
-                groups |= self._rehome(things, ref, policy)
+                groups |= self._rehome(newcomers.get(ref, ()), ref, policy)
+            if page is not None:
+                groups |= self.book.mark(page, self.clock())
         return frozenset(groups)
 
     def _settled(self, ref: PageRef) -> Page | None:
@@ -173,10 +176,10 @@ class IncidentService:
             page = self.book.page(incident.page) if incident.page else None
             if page is None or incident.page is None:
                 continue
-            if incident.state == "open" and page.state not in JOINABLE:
-                groups |= self._look_again({page.ref: {incident.fingerprint}}, policy)
-            elif page.lead.fingerprint != incident.fingerprint:
-                groups |= self.book.mark(page, self.clock())
+            lost = incident.state == "open" and page.state not in JOINABLE
+            if lost or page.lead.fingerprint != incident.fingerprint:
+                newcomers = {page.ref: {incident.fingerprint}} if lost else {}
+                groups |= self._look_again([page.ref], newcomers, policy)
             groups |= self.book.owed(page.ref, page.channels)
         return frozenset(groups)
 
