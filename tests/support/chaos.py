@@ -21,10 +21,7 @@ from reflexarc.adapters.slack.sender import SlackSender
 from reflexarc.adapters.slack.web_api import SlackWebApi
 from reflexarc.adapters.slack.webhook import SlackWebhook
 from reflexarc.events.incident import PageRef
-from reflexarc.events.notice import Notice
-from reflexarc.events.page import Entry, Page, PageState, Story
-from reflexarc.events.severity import Severity
-from reflexarc.incidents.model import Commit, PageWrite
+from reflexarc.events.page import Story
 from reflexarc.kernel.errors import Ambiguous, Unavailable
 from reflexarc.notify.config import Pacing
 from reflexarc.notify.service import DeliveryService
@@ -34,18 +31,40 @@ from samples.standins.reply import Reply
 from samples.standins.server import ROUTING_KEY, TOKEN
 from samples.standins.slack import SlackStandIn
 from tests.support.delivery import Hand, Notebook, Stories
-from tests.support.notices import incident, member, page, scope_of, wake_up
+from tests.support.notices import wake_up
 from tests.support.standins import HeldSecret, pagerduty_secret
 
 TIMEOUT_S = 10.0
 VISIBILITY_S = 20.0
-# What may happen at the points of a sender's work; a look passes a dozen of the first kind.
-AT_STORE = ("go",) * 36 + ("die", "die", "other", "other", "news", "tick")
-BEFORE = ("go",) * 8 + ("die", "other", "news", "tick", "tick", "closed", "limited", "broken")
-AFTER = ("go",) * 8 + ("die", "die", "other", "news", "lost", "lost")
 
-# More nodes than a root message names: they fill a list in its thread.
-CROWD = 12
+
+@dataclass(frozen=True, kw_only=True)
+class Mood:
+    """What may happen at the points of a sender's work; a look passes a dozen of the first kind."""
+
+    at_store: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    timeout_s: float = TIMEOUT_S
+
+
+_GOES_WRONG = ("closed", "limited", "broken")
+BAD = Mood(
+    at_store=("go",) * 36 + ("die", "die", "other", "race", "news", "burst", "tick"),
+    before=("go",) * 8 + ("die", "other", "race", "burst", "tick", *_GOES_WRONG),
+    after=("go",) * 8 + ("die", "die", "race", "burst", "lost", "lost"),
+)
+# One thing happens, once. A process that stands still after an answer, for longer than its lease
+# lasts, goes on then.
+_ONCE = ("go", "die", "race", "burst")
+ONCE = Mood(
+    at_store=_ONCE,
+    before=(*_ONCE, *_GOES_WRONG),
+    after=(*_ONCE, "lost", "stall"),
+    timeout_s=3600,
+)
+# How many things happen, and how many other senders run.
+_MEANWHILE = {"news": (1, 0), "burst": (2, 0), "other": (0, 1), "race": (1, 1)}
 
 Choose = Callable[[tuple[str, ...]], str]
 
@@ -59,6 +78,7 @@ class World:
     """The table, the queues, the vendors and the clock; `choose` decides what goes wrong."""
 
     choose: Choose
+    mood: Mood = BAD
     clock: Hand = field(default_factory=Hand)
     book: MemoryIncidentBook = field(default_factory=MemoryIncidentBook)
     undeliverable: MemoryUndeliverable = field(default_factory=MemoryUndeliverable)
@@ -67,7 +87,7 @@ class World:
     lost: set[str] = field(default_factory=set)
     news: list[Callable[[], None]] = field(default_factory=list)
     calm: bool = False
-    running: list[datetime] = field(default_factory=list)
+    running: list[tuple[datetime, str]] = field(default_factory=list)
     looks: int = 0
     senders: int = 0
 
@@ -95,13 +115,26 @@ class World:
         chosen = self.choose(what)
         if chosen == "tick":
             self.clock.forward(1.5)
-        elif chosen == "news" and self.news:
-            self.news.pop(0)()
-        elif chosen == "other" and len(self.running) < 2:
-            self.deliver_one()
+        elif chosen == "stall":
+            self._stall()
+        elif chosen in _MEANWHILE:
+            self._meanwhile(*_MEANWHILE[chosen])
         if chosen == "die" or self._timed_out():
             raise Died
         return chosen
+
+    def _meanwhile(self, news: int, others: int) -> None:
+        """Let the world change, and other senders run on what that woke, or on what waits."""
+        known = len(self.queue)
+        for _ in range(min(news, len(self.news))):
+            self.news.pop(0)()
+        if others and len(self.running) < 2:
+            woken = self.queue[known:]
+            del self.queue[known:]
+            for _, group in woken:
+                self.invoke(group)
+            if not woken:
+                self.deliver_one()
 
     def deliver_one(self) -> bool:
         """Hand one due message to a sender; False when none is due."""
@@ -116,10 +149,11 @@ class World:
     def invoke(self, group: str) -> None:
         """Run a sender on a wake-up; a death or a retry makes the message visible again later."""
         self.looks += 1
-        self.running.append(self.clock.now)
+        self.running.append((self.clock.now, group))
         try:
             [outcome] = self._sender().handle([wake_up(group)])
             again = outcome.status == "retry"
+            assert not again, outcome.reason  # the store fails nobody: it is a bug
         except Died:
             again = True
         finally:
@@ -143,26 +177,47 @@ class World:
 
         One that lies before another is overtaken: it finds the group resting. There is one more.
         """
-        self.meet(AT_STORE)
+        self.planning(group)
         delay = timedelta(seconds=max(0, math.ceil((at - now).total_seconds())))
         self.re_wakes.append((now + delay, group))
         planned = [when for when, planned_group in self.re_wakes if planned_group == group]
         assert sum(when > self.clock.now for when in planned) <= 2, "re-wakes multiply"
+
+    def planning(self, group: str) -> None:
+        """Let something happen between the rest of a group and the re-wake that ends it.
+
+        Who dies here has announced a re-wake that never comes: the sweep is who comes back.
+        """
+        try:
+            self.meet(self.mood.at_store)
+        except Died:
+            self.lost.add(group)
+            raise
 
     def _looked(self, group: str) -> None:
         """Check what a look that went through has left: nothing, or somebody who comes back.
 
         Where a message was lost on its way, the sweep is who comes back.
         """
-        if group in self.lost or not self.outbox.pending(group):
+        if not self.outbox.pending(group):
+            self.lost.discard(group)
+            return
+        if group in self.lost:
             return
         coming = any(other == group for _, other in (*self.queue, *self.re_wakes))
         held = self.book.store.leases.get(group)
         assert coming or self.running or (held and held.owner), "left rows, and nobody comes back"
 
+    def _stall(self) -> None:
+        """Let the lease run out and its wake-up come again, as if this process were frozen."""
+        self.clock.forward(VISIBILITY_S)
+        self._meanwhile(1, 0)
+        if len(self.running) < 2:
+            self.invoke(self.running[-1][1])
+
     def _timed_out(self) -> bool:
-        limit = timedelta(seconds=TIMEOUT_S)
-        return bool(self.running) and self.clock.now - self.running[-1] >= limit
+        limit = timedelta(seconds=self.mood.timeout_s)
+        return bool(self.running) and self.clock.now - self.running[-1][0] >= limit
 
     def _sender(self) -> DeliveryService:
         self.senders += 1
@@ -190,97 +245,6 @@ class World:
 
 
 @dataclass
-class Author:
-    """Changes pages as the incidents slice does: with their notices, members before marks."""
-
-    world: World
-
-    def write(self, after: Page, *, fresh: bool = False) -> None:
-        """Store a page's next version, and that all of its channels are behind."""
-        book, now = self.world.book, self.world.clock.now
-        known = book.page(after.ref)
-        version = known.version if known else 0
-        page = after.model_copy(update={"version": version + 1})
-        notices = tuple(
-            Notice(
-                channel=channel,
-                page=page.ref,
-                severity=page.severity,
-                created_at=now,
-                fresh=fresh,
-            )
-            for channel in page.channels
-        )
-        write = PageWrite(page=page, expected=version)
-        book.commit(Commit(at=now, pages=(write,), notices=notices))
-        self.world.wake({notice.group for notice in notices})
-
-    def open(self, number: int) -> None:
-        """Open the next page of a scope, mild, with a first line of history."""
-        before = self.world.book.latest(scope_of(number))
-        lead = incident(number, severity=Severity.WARNING)
-        generation = before.generation + 1 if before else 1
-        opened = page(number, generation=generation, lead=lead, opened_at=self.world.clock.now)
-        self.write(self._said(opened, "opened"), fresh=True)
-
-    def change(self, number: int, state: PageState, **fields: Any) -> None:
-        """Change what a page is."""
-        before = self._page(number)
-        after = before.model_copy(update={"state": state, **fields})
-        self.write(self._said(after, f"now {state} {after.severity}"))
-
-    def join(self, number: int, nodes: Iterable[int], **fields: Any) -> None:
-        """Store members, new or changed; nobody is told yet."""
-        ref = self._page(number).ref
-        joined = tuple((ref, member(node, f"node-{node}", **fields)) for node in nodes)
-        self.world.book.commit(Commit(at=self.world.clock.now, joined=joined))
-
-    def mark(self, number: int) -> None:
-        """Tell channels that members changed."""
-        page = self._page(number)
-        self.world.wake(self.world.book.mark(page, self.world.clock.now))
-
-    def steps_of(self, number: int, chapters: tuple[str, ...]) -> list[Callable[[], None]]:
-        """Return what happens to one scope, one transaction after the other."""
-        steps: list[Callable[[], None]] = []
-        nodes = range(10, 10)
-        for chapter in chapters:
-            if chapter in {"join", "crowd"}:
-                nodes = range(nodes.stop, nodes.stop + (1 if chapter == "join" else CROWD))
-            steps += self._chapter(number, chapter, nodes)
-        return steps
-
-    def _chapter(self, number: int, chapter: str, nodes: range) -> list[Callable[[], None]]:
-        marks: list[Callable[[], None]] = [lambda: self.mark(number)]
-        critical = incident(number, severity=Severity.CRITICAL)
-        graver = {"severity": Severity.CRITICAL, "lead": critical, "acked_at": None}
-        moment = self.world.clock
-        match chapter:
-            case "open":
-                return [lambda: self.open(number)]
-            case "join" | "crowd":
-                return [lambda: self.join(number, nodes), *marks]
-            case "heal":
-                return [lambda: self.join(number, nodes, state="resolved"), *marks]
-            case "rise":
-                return [lambda: self.change(number, "open", **graver)]
-            case "ack":
-                return [lambda: self.change(number, "acked", acked_at=moment(), acked_by="them")]
-            case _:
-                return [lambda: self.change(number, "resolved", resolved_at=moment())]
-
-    def _page(self, number: int) -> Page:
-        page = self.world.book.latest(scope_of(number))
-        assert page is not None
-        return page
-
-    def _said(self, page: Page, what: str) -> Page:
-        number = len(page.history) + 1
-        entry = Entry(number=number, at=self.world.clock.now, what=f"line {number}: {what}")
-        return page.model_copy(update={"history": (*page.history, entry)})
-
-
-@dataclass
 class BadStore:
     """The outbox, before and after whose writes a sender may die."""
 
@@ -290,10 +254,13 @@ class BadStore:
         """Return the outbox's method between two points of trouble."""
         method = getattr(self.world.outbox, name)
 
-        def call(*arguments: object, **named: object) -> object:
-            self.world.meet(AT_STORE)
-            answer = method(*arguments, **named)
-            self.world.meet(AT_STORE)
+        def call(subject: Any, *arguments: object, **named: object) -> object:
+            self.world.meet(self.world.mood.at_store)
+            answer = method(subject, *arguments, **named)
+            if name in {"postpone", "defer"}:
+                self.world.planning(subject.group)
+            else:
+                self.world.meet(self.world.mood.at_store)
             return answer
 
         return call
@@ -307,13 +274,13 @@ class BadPages:
 
     def story(self, ref: PageRef, *, shared: bool) -> Story | None:
         """Return a page, with its members if they are asked for."""
-        self.world.meet(AT_STORE)
+        self.world.meet(self.world.mood.at_store)
         page = self.world.book.page(ref)
-        self.world.meet(AT_STORE)
+        self.world.meet(self.world.mood.at_store)
         if page is None:
             return None
         story = Story(page=page, members=self.world.book.members(ref) if shared else ())
-        self.world.meet(AT_STORE)
+        self.world.meet(self.world.mood.at_store)
         return story
 
 
@@ -329,23 +296,30 @@ class BadLine:
         """Post, if the line lets it."""
         arguments = json.loads(json.dumps(document))
         if url.endswith("/v2/enqueue"):
-            return self._through(lambda: self.world.pagerduty.enqueue(arguments, 1_000))
-        return self._slack(url, arguments, headers)
+            return self._through(
+                lambda: self.world.pagerduty.enqueue(arguments, 1_000), self.world.mood.after
+            )
+        return self._slack(url, arguments, headers, self.world.mood.after)
 
     def get(
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Get, if the line lets it."""
-        return self._slack(url, dict(query), headers)
+        reads = tuple(each for each in self.world.mood.after if each != "stall")
+        return self._slack(url, dict(query), headers, reads)
 
     def _slack(
-        self, url: str, arguments: dict[str, Any], headers: Mapping[str, str] | None
+        self,
+        url: str,
+        arguments: dict[str, Any],
+        headers: Mapping[str, str] | None,
+        after: tuple[str, ...],
     ) -> Answer:
         method, bearer = url.rpartition("/")[2], (headers or {})["Authorization"]
-        return self._through(lambda: self.world.slack.call(method, bearer, arguments))
+        return self._through(lambda: self.world.slack.call(method, bearer, arguments), after)
 
-    def _through(self, call: Callable[[], Reply]) -> Answer:
-        match self.world.meet(BEFORE):
+    def _through(self, call: Callable[[], Reply], after: tuple[str, ...]) -> Answer:
+        match self.world.meet(self.world.mood.before):
             case "closed":
                 raise Unavailable("cannot reach the vendor")
             case "limited":
@@ -353,7 +327,7 @@ class BadLine:
             case "broken":
                 return Answer(status=503, body=b"", headers={})
         reply = call()
-        if self.world.meet(AFTER) == "lost":
+        if self.world.meet(after) == "lost":
             self.world.clock.forward(4)
             raise Ambiguous("no answer from the vendor")
         body = json.dumps(reply.body).encode()
