@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -253,6 +253,33 @@ def test_a_page_that_comes_while_others_are_updated_does_not_queue(office: Offic
     assert office.slack.sent[3:] == ["update root", "trigger root", "update root", "update root"]
 
 
+def test_a_storm_of_changes_is_not_read_before_the_first_is_told(office: Office) -> None:
+    for gpu in range(1, 61):
+        office.tell(slack_page(gpu))
+        office.tell(again(slack_page(gpu)))
+    office.slack.troubles = [RateLimited("slow down", timedelta(seconds=1))]
+    read: list[str] = []
+    outbox = office.outbox
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(outbox, name)
+
+        def receipt(self, notice: Notice) -> Receipt | None:
+            read.append(notice.row)
+            return outbox.receipt(notice)
+
+    office.outbox = Counting()  # type: ignore[assignment]
+
+    handle(office)
+    assert len(read) == 25
+    office.clock.forward(1)
+    handle(office)
+
+    assert office.slack.sent == ["trigger root"] * 60
+    assert len(read) == 25 + 60
+
+
 def test_one_look_serves_all_wake_ups_of_a_group_in_a_batch(office: Office) -> None:
     office.tell(slack_page())
 
@@ -318,6 +345,20 @@ def test_what_waits_for_its_pace_is_planned_and_keeps_no_page_waiting(office: Of
     handle(office)
     assert office.slack.sent[2:] == ["update root"]
     assert office.owed() == 0
+
+
+def test_a_plan_that_cannot_be_sent_asks_for_a_redelivery(office: Office) -> None:
+    class Full:
+        def later(self, group: str, at: datetime, now: datetime) -> None:
+            raise Unavailable(f"no room for {group} at {at}, {now}")
+
+    office.slack.pace = timedelta(seconds=1.2)
+    office.tell(slack_page(1))
+    handle(office)
+    office.tell(again(slack_page(1)))
+    office.re_wakes = Full()  # type: ignore[assignment]
+
+    assert handle(office) == ["retry"]
 
 
 def test_the_first_of_several_waits_is_planned(office: Office) -> None:

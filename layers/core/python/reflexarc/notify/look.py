@@ -12,6 +12,8 @@ from reflexarc.notify import rules
 from reflexarc.notify.model import Attempt, Lease, Receipt, Task
 from reflexarc.notify.ports import Journal, Outbox, Pages, Sender, Undeliverable
 
+READ_AHEAD = 25
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -76,13 +78,18 @@ class Look:
         return left
 
     def _in_order(self) -> Iterator[Notice]:
-        """Yield what is new at once; only then find out which of the others the channel knows."""
+        """Yield what is new at once; only then find out which of the others the channel knows.
+
+        In a storm there may be thousands of them: so many reads at once would be the whole budget.
+        """
         notices = self.outbox.pending(self.lease.group)
         news, others = rules.plan(notices, {n.row for n in notices if self._is_new(n)})
         yield from news
-        unseen = {notice.row for notice in others if self._receipt(notice) is None}
-        for part in rules.plan(others, unseen):
-            yield from part
+        for start in range(0, len(others), READ_AHEAD):
+            some = others[start : start + READ_AHEAD]
+            unseen = {notice.row for notice in some if self._receipt(notice) is None}
+            for part in rules.plan(some, unseen):
+                yield from part
 
     def _overtaken(self, notice: Notice) -> bool:
         """Return whether a new page came while something else was told: a page does not queue."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from reflexarc.events.delivery import CANARY, Delivery, Outcome
 from reflexarc.events.notice import ChannelKind
@@ -60,7 +61,7 @@ class DeliveryService:
             return
         look = self._look(lease, deadline)
         try:
-            over = self._drain(look)
+            rest = self._drain(look)
         except RateLimited as error:
             self.journal.failing(group, str(error), 0)
             wait = rules.patience(error.retry_after, self.pacing.longest)
@@ -71,8 +72,10 @@ class DeliveryService:
         except Unavailable as error:
             self._back_off(look, self.pacing.backoff, str(error))
         else:
-            if not over:
+            if rest == "late":
                 self._postpone(lease, timedelta(0), failures=0)
+            elif rest != "clean":
+                self.re_wakes.later(group, rest, self.clock())
 
     def _handle(
         self, delivery: Delivery, deadline: datetime, looked: dict[str, Outcome]
@@ -117,25 +120,20 @@ class DeliveryService:
             clock=self.clock,
         )
 
-    def _drain(self, look: Look) -> bool:
-        """Tell all there is to tell now; False when time is up before."""
+    def _drain(self, look: Look) -> datetime | Literal["clean", "late"]:
+        """Tell all there is to tell now; return when to come back for what waits for its pace."""
         while not look.late:
             left = look.serve()
-            if not left.again and self._leave(look.lease, left.earliest):
-                return True
-        return False
-
-    def _leave(self, lease: Lease, earliest: datetime | None) -> bool:
-        """Give the lease back, with a re-wake for what waits for its pace; False: look again."""
-        if earliest is None:
-            return self.outbox.release(lease)
-        now = self.clock()
-        if earliest <= now:
-            return False
-        deferred = self.outbox.defer(lease, earliest, now)
-        if deferred == "rewake":
-            self.re_wakes.later(lease.group, earliest, now)
-        return deferred != "again"
+            if left.again:
+                continue
+            if left.earliest is None:
+                if self.outbox.release(look.lease):
+                    return "clean"
+            elif (now := self.clock()) < left.earliest:
+                deferred = self.outbox.defer(look.lease, left.earliest, now)
+                if deferred != "again":
+                    return left.earliest if deferred == "rewake" else "clean"
+        return "late"
 
     def _back_off(self, look: Look, first: timedelta, reason: str) -> None:
         failures = look.failures
