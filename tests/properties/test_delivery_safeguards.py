@@ -163,7 +163,9 @@ def test_with_all_of_them_no_moment_is_a_bad_one(trouble: Callable[[], None]) ->
     trouble()
 
 
-@pytest.mark.parametrize("what", ["die", "race", "burst", "closed", "limited", "broken", "lost"])
+@pytest.mark.parametrize(
+    "what", ["die", "race", "burst", "closed", "limited", "broken", "refused", "lost"]
+)
 @pytest.mark.parametrize(
     ("known", "unknown"),
     [((), ("open", "crowd")), (("open",), ("rise", "resolve")), (("tale", "crowd"), ("heal",))],

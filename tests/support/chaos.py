@@ -59,7 +59,7 @@ BAD = Mood(
 _ONCE = ("go", "die", "race", "burst")
 ONCE = Mood(
     at_store=_ONCE,
-    before=(*_ONCE, *_GOES_WRONG),
+    before=(*_ONCE, *_GOES_WRONG, "refused"),
     after=(*_ONCE, "lost", "stall"),
     timeout_s=3600,
 )
@@ -296,8 +296,11 @@ class BadLine:
         """Post, if the line lets it."""
         arguments = json.loads(json.dumps(document))
         if url.endswith("/v2/enqueue"):
+            refusal = Answer(status=400, body=b'{"errors": ["too long"]}', headers={})
             return self._through(
-                lambda: self.world.pagerduty.enqueue(arguments, 1_000), self.world.mood.after
+                lambda: self.world.pagerduty.enqueue(arguments, 1_000),
+                self.world.mood.after,
+                refusal,
             )
         return self._slack(url, arguments, headers, self.world.mood.after)
 
@@ -316,9 +319,14 @@ class BadLine:
         after: tuple[str, ...],
     ) -> Answer:
         method, bearer = url.rpartition("/")[2], (headers or {})["Authorization"]
-        return self._through(lambda: self.world.slack.call(method, bearer, arguments), after)
+        refusal = Answer(status=200, body=b'{"ok": false, "error": "invalid_blocks"}', headers={})
+        return self._through(
+            lambda: self.world.slack.call(method, bearer, arguments), after, refusal
+        )
 
-    def _through(self, call: Callable[[], Reply], after: tuple[str, ...]) -> Answer:
+    def _through(
+        self, call: Callable[[], Reply], after: tuple[str, ...], refusal: Answer
+    ) -> Answer:
         match self.world.meet(self.world.mood.before):
             case "closed":
                 raise Unavailable("cannot reach the vendor")
@@ -326,6 +334,8 @@ class BadLine:
                 return Answer(status=429, body=b"", headers={"Retry-After": "3"})
             case "broken":
                 return Answer(status=503, body=b"", headers={})
+            case "refused":
+                return refusal
         reply = call()
         if self.world.meet(after) == "lost":
             self.world.clock.forward(4)

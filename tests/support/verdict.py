@@ -55,7 +55,8 @@ def verify_thread(
     for reply in replies:
         if part_of(reply) in known.parts:
             assert payload(reply)["digest"] == known.parts[part_of(reply)].digest
-    said = json.dumps([reply["blocks"] for reply in replies if "history" in part_of(reply)])
+    history = [reply for reply in replies if part_of(reply).startswith("history/")]
+    said = json.dumps([reply["blocks"] or reply["text"] for reply in history])
     for entry in page.history[1:]:  # the root itself says that the page was opened
         assert said.count(f"line {entry.number}: ") == 1, f"Slack: {entry.what}, told once"
 
