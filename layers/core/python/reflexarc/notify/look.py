@@ -13,6 +13,7 @@ from reflexarc.notify.model import Attempt, Lease, Receipt, Task
 from reflexarc.notify.ports import Journal, Outbox, Pages, Sender, Undeliverable
 
 READ_AHEAD = 25
+LEFT_BEHIND = "an earlier sender left this, or may have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Look:
         if self.lease.suspect and rules.creates(task, receipt):
             found = sender.find(task, story, channel, receipt)
             if found is not None:
-                return _Told(found, "found")
+                return _Told(found, "found", LEFT_BEHIND)
         try:
             return _Told(sender.send(task, channel, receipt), "sent")
         except Rejected as refusal:
