@@ -21,6 +21,7 @@ WRITES = {"PutItem": "Put", "UpdateItem": "Update", "DeleteItem": "Delete"}
 _NUMBER_BYTES = 21
 
 Item = Mapping[str, Any]
+Place = tuple[str, str]
 
 
 class Cost(NamedTuple):
@@ -64,7 +65,7 @@ class Meter:
     keys: Mapping[str, tuple[str, ...]]
     indexes: Mapping[str, tuple[Index, ...]]
     counts: Counts = field(default_factory=Counts)
-    _known: dict[tuple[str, str], Item] = field(default_factory=dict)
+    _known: dict[Place, Item] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def took(self, operation: str, request: Item, answer: Item, status: int) -> None:
@@ -77,6 +78,11 @@ class Meter:
                 self.counts.refused[error] += 1
             self.counts.read[operation] += cost.read
             self.counts.write[operation] += cost.write
+
+    def place(self, what: Item) -> Place:
+        """Return which item a write is about."""
+        table = what["TableName"]
+        return table, self._key(table, what.get("Key") or what["Item"])
 
     def _cost(self, operation: str, request: Item, answer: Item, error: str) -> Cost:
         if operation == "TransactWriteItems":
@@ -99,9 +105,7 @@ class Meter:
 
     def _written(self, kind: str, what: Item, *, stored: bool) -> tuple[float, float]:
         """Return the units of one write: the table's own, and those of its indexes."""
-        table = what["TableName"]
-        key = {name: (what.get("Key") or what["Item"])[name] for name in self.keys[table]}
-        place = table, json.dumps(key, sort_keys=True)
+        table, place = what["TableName"], self.place(what)
         before = self._known.get(place, {})
         if kind == "ConditionCheck" or not stored:
             return units(max(size_of(before), size_of(what.get("Item", {}))), WRITE_BYTES), 0
@@ -109,7 +113,7 @@ class Meter:
         if kind == "Put":
             after = what["Item"]
         elif kind == "Update":
-            after = self.look(table, key)
+            after = self.look(table, what["Key"])
         self._known[place] = after
         own = units(max(size_of(before), size_of(after)), WRITE_BYTES)
         return own, sum(_indexed(index, before, after) for index in self.indexes[table])
@@ -121,22 +125,22 @@ class Meter:
         elif operation == "BatchGetItem":
             for table, wanted in request["RequestItems"].items():
                 found = {
-                    self._place(table, item): item
+                    self._key(table, item): item
                     for item in answer.get("Responses", {}).get(table, ())
                 }
                 for key in wanted["Keys"]:
-                    item = found.get(self._place(table, key), {})
+                    item = found.get(self._key(table, key), {})
                     yield self._sized({"TableName": table, **wanted}, [item])
         elif operation in {"Query", "Scan"}:
             yield self._sized(request, answer.get("Items", ()))
 
     def _sized(self, request: Item, items: Iterable[Item]) -> float:
         table = request["TableName"]
-        whole = (self._known.get((table, self._place(table, item)), item) for item in items)
+        whole = (self._known.get((table, self._key(table, item)), item) for item in items)
         share = 1.0 if request.get("ConsistentRead") else 0.5
         return share * units(sum(size_of(item) for item in whole), READ_BYTES)
 
-    def _place(self, table: str, item: Item) -> str:
+    def _key(self, table: str, item: Item) -> str:
         key = {name: item[name] for name in self.keys[table] if name in item}
         return json.dumps(key, sort_keys=True)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import urllib3
 
-from reflexarc.emulator.capacity import WRITES, Counts, Index, Item, Meter
+from reflexarc.emulator.capacity import WRITES, Counts, Index, Item, Meter, Place
 from reflexarc.emulator.endpoint import Endpoint
 
 ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -46,6 +46,7 @@ class FlakyTable:
         self._client = endpoint.client("dynamodb")
         self._random = random.Random(troubles.seed)  # noqa: S311 - repeatable on purpose
         self._dice = threading.Lock()
+        self._transacted: set[Place] = set()
         self.meter = Meter(self._look, *_layout(self._client, tables))
         proxy = self
 
@@ -80,16 +81,22 @@ class FlakyTable:
         self._upstream.close()
 
     def refusal(self, operation: str, request: Item) -> dict[str, Any] | None:
-        """Return how the table refuses this request, None if it does not."""
+        """Return how the table refuses this request, None if it does not.
+
+        A single write conflicts with transactions alone: with an item that some of them touch.
+        """
         with self._dice:
             throttles = self._random.random() < self.troubles.throttles
             conflicts = self._random.random() < self.troubles.conflicts
             pick = self._random.random()
         if throttles:
             return _throttle(pick)
-        if conflicts and operation == "TransactWriteItems":
-            return _cancelled(len(request["TransactItems"]), pick)
-        if conflicts and operation in WRITES:
+        if operation == "TransactWriteItems":
+            actions = request["TransactItems"]
+            places = [self.meter.place(next(iter(action.values()))) for action in actions]
+            self._transacted.update(places)
+            return _cancelled(len(actions), pick) if conflicts else None
+        if conflicts and operation in WRITES and self.meter.place(request) in self._transacted:
             said = "Transaction is ongoing for the item"
             return _error("TransactionConflictException", message=said)
         return None
