@@ -8,10 +8,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 VERSION = "v0"
+PATIENCE_S = 3
 
 
 def signed_click(
@@ -42,6 +45,17 @@ def signed(body: bytes, secret: str, timestamp: int) -> dict[str, str]:
         "X-Slack-Request-Timestamp": str(timestamp),
         "X-Slack-Signature": f"{VERSION}={digest}",
     }
+
+
+def post(url: str, headers: dict[str, str], body: bytes) -> None:
+    """Post a click; OSError where it is not answered with 200 within Slack's three seconds.
+
+    https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
+    """
+    request = Request(url, data=body, headers=headers)  # noqa: S310 - a URL that a test names
+    with urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - as above
+        if answer.status != HTTPStatus.OK:
+            raise OSError(f"answered with {answer.status}")
 
 
 def user_id(user: str) -> str:

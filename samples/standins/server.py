@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from samples.standins.clicks import post, signed_click
 from samples.standins.faults import Fault, Faults
 from samples.standins.journal import Journal
 from samples.standins.limits import Limits
@@ -230,14 +231,30 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/_reset":
             self.standins.reset()
             return Reply(body={"ok": True})
-        if path != "/_faults":
+        orders = {"/_faults": self._plan, "/_press": self._press}
+        if path not in orders:
             return Reply(status=404, body="not found")
         try:
-            orders = json.loads(body)
-            self.standins.faults.plan(orders if isinstance(orders, list) else [orders])
-        except (ValueError, TypeError) as error:
+            orders[path](json.loads(body))
+        except (ValueError, TypeError, LookupError, OSError) as error:
             return Reply(status=400, body={"ok": False, "error": str(error)})
         return Reply(body={"ok": True})
+
+    def _plan(self, orders: Any) -> None:
+        self.standins.faults.plan(orders if isinstance(orders, list) else [orders])
+
+    def _press(self, order: dict[str, str]) -> None:
+        """Let a person press a button of a page's message, and post what Slack would post."""
+        channel, message = self.standins.slack.root(order["key"])
+        headers, body = signed_click(
+            message,
+            order["action"],
+            order["user"],
+            SIGNING_SECRET,
+            int(time.time()),
+            channel=channel,
+        )
+        post(order["url"], headers, body)
 
     def _answer(self, reply: Reply) -> None:
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)

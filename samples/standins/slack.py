@@ -54,6 +54,16 @@ class SlackStandIn:
         with self._lock:
             return known[method](arguments)
 
+    def root(self, key: str) -> tuple[str, dict[str, Any]]:
+        """Return the message that tells a page, with its channel; LookupError for none."""
+        with self._lock:
+            for channel, messages in self.channels.items():
+                for message in messages:
+                    said = (message["metadata"] or {}).get("event_payload", {})
+                    if said.get("key") == key and said.get("part") == "root":
+                        return channel, message
+        raise LookupError(f"no message tells page {key}")
+
     def webhook(self, path: str, message: dict[str, Any]) -> Reply:
         """Answer a post to the incoming webhook: plain text, no ts."""
         if path != self.webhook_path:

@@ -49,6 +49,14 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
+def as_operator(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Lane:
+    """Return the lane, with the credentials of somebody who may operate it."""
+    for name, value in lane.endpoint.environment().items():
+        monkeypatch.setenv(name, value)
+    return lane
+
+
+@pytest.fixture
 def grouped(grouping_lane: Lane) -> Iterator[Story]:
     told = Story(grouping_lane)
     yield told

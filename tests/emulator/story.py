@@ -17,6 +17,8 @@ from reflexarc.emulator.due import Due
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.processes import wait_until
 from reflexarc.emulator.stack import SLACK_CHANNEL
+from reflexarc.events.gpu_faults import Finding
+from reflexarc.events.severity import Severity
 
 _names = (f"node-{number}" for number in itertools.count(1))
 QUIET_S = 0.4
@@ -35,6 +37,12 @@ EACH_ALONE: Mapping[str, Any] = {
             {"name": "slack", "kind": "slack", "destination": SLACK_CHANNEL},
         ],
         "routes": [
+            {
+                "name": "drill",
+                "match": {"labels": {"cluster": "drill"}},
+                "channels": ["slack"],
+                "escalate": [{"after": "5s", "channels": ["pagerduty"]}],
+            },
             {
                 "name": "critical",
                 "match": {"severity": ["critical"]},
@@ -92,15 +100,37 @@ class Story:
         text = body if isinstance(body, str) else json.dumps(body)
         self.lane.stack.send("GpuFaultsQueueUrl", text)
 
-    def invoke_as(self, sender: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Run gpu_alert on a message of another sender; the emulator has one account only."""
+    def found(self, node: str, finding: Finding, **source: Any) -> list[Expected]:
+        """Send what a rule on a node found, or that it is over; note what is due."""
+        self.due.labelled(node, source.get("labels", {}))
+        pages = self.due.found(node, finding, finding.observed_at)
+        self.pages += pages
+        message = batch(node, findings=[finding.model_dump(mode="json")])
+        self.send({**message, "source": {**message["source"], **source}})
+        return pages
+
+    def invoke_as(
+        self,
+        sender: str,
+        body: dict[str, Any],
+        function: str = "gpu_alert",
+        *,
+        waited_s: float = 0,
+    ) -> dict[str, Any]:
+        """Run a function on a message of another sender; the emulator has one account only.
+
+        `waited_s` is for how long the message lay in its queue.
+        """
         record = {
             "messageId": "00000000-0000-0000-0000-000000000000",
             "body": json.dumps(body),
-            "attributes": {"SenderId": sender, "SentTimestamp": str(int(time.time() * 1000))},
+            "attributes": {
+                "SenderId": sender,
+                "SentTimestamp": str(int((time.time() - waited_s) * 1000)),
+            },
         }
         answer = self.lane.endpoint.client("lambda").invoke(
-            FunctionName=self.lane.stack.function("gpu_alert"),
+            FunctionName=self.lane.stack.function(function),
             Payload=json.dumps({"Records": [record]}),
         )
         result: dict[str, Any] = json.loads(answer["Payload"].read())
@@ -108,9 +138,11 @@ class Story:
 
     def slack_message(self, key: str) -> dict[str, Any]:
         """Return how Slack shows an incident now."""
-        messages = [m for channel in self.lane.standins.slack().values() for m in channel]
-        payloads = [(m["metadata"]["event_payload"], m) for m in messages if m["metadata"]]
-        return {p["key"]: m for p, m in payloads if p.get("part") == "root"}[key]
+        return self.lane.standins.slack_root(key)
+
+    def pager(self, key: str) -> list[str]:
+        """Return the state of each incident that PagerDuty has of a page."""
+        return self.lane.standins.pager(key)
 
     def restart(self, node: Node) -> Node:
         """Start a node's agent again, over the same log and spool."""
@@ -162,6 +194,19 @@ def batch(node: str, *lines: str, **changes: Any) -> dict[str, Any]:
         "faults": [{"line": line, "observed_at": now} for line in lines],
         **changes,
     }
+
+
+def too_hot(device: str = "0000:3b:00", *, over: bool = False) -> Finding:
+    """Return what a node's rule says of a GPU that is slowed for heat, or not any more."""
+    return Finding(
+        rule="thermal/hw-slowdown",
+        state="cleared" if over else "raised",
+        aspect="thermal",
+        device=device,
+        severity=Severity.CRITICAL,
+        says="slowed down by the hardware for heat",
+        observed_at=datetime.now(UTC),
+    )
 
 
 _batches = itertools.count(1)

@@ -14,15 +14,6 @@ pytestmark = pytest.mark.emulator
 QUEUE = "GpuFaultsDlqUrl"
 
 
-@pytest.fixture
-def as_operator(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Lane:
-    endpoint = lane.endpoint
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", endpoint.region)
-    return lane
-
-
 def run(lane: Lane, *words: str) -> Result:
     result = CliRunner().invoke(dlq_app, [*words, "--endpoint", lane.endpoint.url])
     assert result.exit_code == 0, result.output

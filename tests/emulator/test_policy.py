@@ -18,15 +18,6 @@ pytestmark = pytest.mark.emulator
 ADD = ["add", "--label", "node=kept-quiet", "--for", "1h", "--reason", "riser swap"]
 
 
-@pytest.fixture
-def as_operator(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Lane:
-    endpoint = lane.endpoint
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", endpoint.region)
-    return lane
-
-
 def said(lane: Lane, app: Typer, *words: str, code: int = 0) -> Any:
     """Return what a command prints for machines."""
     result = CliRunner().invoke(app, [*words, "--json", "--endpoint", lane.endpoint.url])

@@ -72,7 +72,10 @@ class HotNode:
 
 
 def start(running: Lane, checkout: Path, due: Due, suffix: str = "") -> HotNode:
-    """Start the node's agent; `due` is told of its labels. Raises LaneUnavailable where the stub cannot be compiled."""
+    """Start the node's agent, and tell `due` its labels.
+
+    Raises LaneUnavailable where the stub cannot be compiled.
+    """
     library = build(checkout / BUILT, checkout / SOURCES)
     name = f"{NAME}{suffix}"
     folder = running.processes.folder(f"node-{name}")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,34 @@ class StandIns:
         channels: dict[str, list[Entry]] = self._get("/_slack")["channels"]
         return channels
 
+    def slack_root(self, key: str) -> Entry:
+        """Return the message that tells a page, as it reads now; empty while there is none."""
+        for messages in self.slack().values():
+            for message in messages:
+                said = (message["metadata"] or {}).get("event_payload", {})
+                if said.get("key") == key and said.get("part") == "root":
+                    return message
+        return {}
+
+    def press(self, key: str, action: str, user: str, url: str) -> None:
+        """Let a person press a button of a page's message; Slack posts the click to `url`."""
+        self._post("/_press", {"key": key, "action": action, "user": user, "url": url})
+
     def pagerduty(self) -> list[Entry]:
         """Return PagerDuty's incidents."""
         incidents: list[Entry] = self._get("/_pagerduty")["incidents"]
         return incidents
+
+    def pager(self, key: str) -> list[str]:
+        """Return the state of each incident that PagerDuty has of a page.
+
+        A page that is not critical has another key there; its details name the page.
+        """
+        return [
+            str(incident["status"])
+            for incident in self.pagerduty()
+            if incident["payload"].get("custom_details", {}).get("page") == key[:8]
+        ]
 
     def webhook(self) -> list[Entry]:
         """Return the events that the webhook's receiver took, each once."""
@@ -53,9 +78,12 @@ class StandIns:
 
     def trouble(self, *orders: Entry) -> None:
         """Make the next requests meet trouble (samples/standins/faults.py)."""
-        answer = self.pool.request("POST", f"{self.url}/_faults", json=list(orders))
-        if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
-            raise LaneUnavailable(f"the stand-ins refuse these faults: {answer.data.decode()}")
+        self._post("/_faults", list(orders))
+
+    def _post(self, path: str, order: object) -> None:
+        answer = self.pool.request("POST", self.url + path, json=order)
+        if answer.status != HTTPStatus.OK:
+            raise LaneUnavailable(f"the stand-ins refuse {path}: {answer.data.decode()}")
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
