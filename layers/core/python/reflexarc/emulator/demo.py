@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -139,7 +139,7 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     broke = _storm(watcher, due, suffix)
     _listen(watcher, QUIET_S)
     verdict = audit(watcher.due.values(), watcher.landed)
-    fleet = _fleet(running, hot, watcher.landed) if hot else None
+    fleet = _fleet(running, hot, watcher) if hot else None
     return Report.of(verdict, warm_up_ms, fleet, broke)
 
 
@@ -172,13 +172,16 @@ def _storm(watcher: Watcher, due: Due, suffix: str) -> Stormed:
     )
 
 
-def _fleet(running: Lane, hot: HotNode, landed: Sequence[Landed]) -> Fleet | None:
-    """Return what the hot node said of itself after the last page; readings come later than it."""
-    last = max((page.at for page in landed), default=datetime.min.replace(tzinfo=UTC))
+def _fleet(running: Lane, hot: HotNode, watcher: Watcher) -> Fleet | None:
+    """Return what the hot node said of itself after its last page; readings come later than it."""
+    name = hot.node.name
+    own = {place for place, page in watcher.due.items() if page.node == name}
+    moments = [page.at for page in watcher.landed if (page.key, page.channel) in own]
+    last = max(moments, default=datetime.min.replace(tzinfo=UTC))
     found: list[NodeState] = []
 
     def known() -> bool:
-        state = running.fleet(hot.node.name)
+        state = running.fleet(name)
         found.extend([state] if state is not None and state.gpus and state.sent_at > last else [])
         return bool(found)
 
