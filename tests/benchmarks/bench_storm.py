@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 from reflexarc.emulator.capacity import Counts
-from reflexarc.emulator.crowd import Crowd, Uproar, post
 from reflexarc.emulator.flaky_table import FlakyTable, Troubles, flaky
 from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes, wait_until
 from tests.benchmarks import alertmanager, alertmanager_storm
 from tests.benchmarks.alertmanager_storm import PeerStorm
 from tests.benchmarks.rows import Row
+from tests.benchmarks.storm_crowd import Crowd, Uproar, post
 from tests.benchmarks.storm_killer import Killer
 from tests.benchmarks.storm_lines import Lines
 from tests.benchmarks.storm_watch import Told, faults_by_node, follow
