@@ -3,6 +3,7 @@
 import pytest
 
 from reflexarc.emulator.processes import wait_until
+from reflexarc.notify.extent import TOP
 from tests.emulator.story import Story, too_hot, xid
 
 pytestmark = pytest.mark.emulator
@@ -24,6 +25,25 @@ def test_a_second_node_joins_the_page_of_the_first(grouped: Story) -> None:
     assert wait_until(lambda: second.name in says(grouped, key), 10)
     assert grouped.all_arrive_once()
     assert "2 GPUs of 2 nodes" in says(grouped, key)
+    assert grouped.pager(key) == ["triggered"]
+
+
+def test_what_a_message_has_no_room_for_is_named_in_its_thread(grouped: Story) -> None:
+    nodes = [f"crowd-{number:02d}" for number in range(TOP + 2)]
+    for node in nodes:
+        grouped.found(node, too_hot(), labels={"rack": "crowded"})
+    assert grouped.all_arrive_once()
+    key = grouped.pages[0].key
+    assert {page.key for page in grouped.pages} == {key}
+
+    root = grouped.slack_message(key)["ts"]
+
+    def told() -> str:
+        every = (m for channel in grouped.lane.standins.slack().values() for m in channel)
+        return str([message["blocks"] for message in every if message["thread_ts"] == root])
+
+    assert wait_until(lambda: all(node in told() for node in nodes), 15)
+    assert wait_until(lambda: f"{len(nodes)} GPUs of {len(nodes)} nodes" in says(grouped, key), 10)
     assert grouped.pager(key) == ["triggered"]
 
 
