@@ -1,14 +1,18 @@
 """What people do to pages."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from reflexarc.events.incident import PageRef
-from reflexarc.events.page import Page
+from reflexarc.events.page import Page, Silence
+from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity
 from reflexarc.incidents.acts import TRIES
+from reflexarc.incidents.document import Inhibition, Match
 from reflexarc.incidents.ending import AT_ONCE
+from reflexarc.incidents.model import ITEMS_MAX
 from reflexarc.incidents.ports import Conflict, Stale
 from reflexarc.kernel.errors import Unavailable
 from tests.support.desk import ALICE, BOB, Desk
@@ -326,3 +330,76 @@ def test_nothing_is_stored_where_nothing_is_meant() -> None:
     desk.ending().end(desk.page().ref, "quiet", only=lambda _: False)
 
     assert desk.stubborn.commits == []
+
+
+def shut(desk: Desk) -> Page:
+    """Let the lead's repair shut the page, and die before anybody looked whether it is over."""
+
+    def die() -> None:
+        raise Unavailable("died")
+
+    desk.stubborn.after["commit"] = [die]
+    assert desk.service().record([clear(9, entity=gpu(1))])
+    assert desk.page().state == "closing"
+    return desk.page()
+
+
+def test_ack_of_a_page_that_is_being_shut_leaves_it_shut() -> None:
+    desk = open_page()
+
+    desk.act("ack", shut(desk))
+    assert (desk.page().state, desk.page().acked_by) == ("closing", "alice")
+
+    desk.closing().conclude(desk.page().ref)
+    assert desk.page().state == "resolved"
+
+
+def test_page_that_was_shut_when_its_maker_died_ends_when_the_message_comes_again() -> None:
+    desk = Desk()
+    desk.silences.put(
+        Silence(
+            id="01",
+            labels={"kind": "gpu"},
+            starts_at=NOW,
+            ends_at=at(3600),
+            author="ana",
+            reason="tests",
+            created_at=NOW,
+        )
+    )
+    desk.record(signal(1, entity=gpu(1)))
+    shut(desk)
+
+    desk.record(clear(9, entity=gpu(1)))
+
+    assert (desk.page().state, desk.page().channels) == ("resolved", ())
+
+
+def test_member_that_takes_the_lead_while_all_is_resolved_is_resolved_with_the_page() -> None:
+    desk = Desk()
+    mild = [signal(n, entity=gpu(n), cause="xid/63", severity=Severity.WARNING) for n in (1, 2)]
+    desk.record(*mild)
+    [page] = desk.pages()
+    graver = signal(3, entity=gpu(2), cause="xid/48")
+    desk.stubborn.after["members"] = [lambda: desk.record(graver)]
+
+    desk.act("resolve", page)
+    desk.act("resolve", page)
+
+    assert desk.page().state == "resolved"
+    assert {each.state for each in desk.book.store.incidents.values()} == {"resolved"}
+
+
+@pytest.mark.parametrize("inhibitions", [1, 4])
+def test_end_of_many_incidents_fits_its_transactions(inhibitions: int) -> None:
+    desk = open_page(3 * AT_ONCE)
+    rules = (
+        Inhibition(name=f"i{n}", source=Match(causes=("xid/79",)), target=Match(causes=("xid/45",)))
+        for n in range(inhibitions)
+    )
+    desk.policy = replace(desk.policy, inhibitions=tuple(rules))
+
+    desk.act("resolve", desk.page())
+
+    assert desk.page().state == "resolved"
+    assert max(commit.size for commit in desk.stubborn.commits) <= ITEMS_MAX

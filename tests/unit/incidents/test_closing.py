@@ -30,7 +30,8 @@ def test_story_of_no_page_is_none() -> None:
 
 
 def test_story_has_the_members_that_are_asked_for() -> None:
-    desk = two()
+    desk = Desk()
+    desk.record(signal(1, entity=gpu(1)), signal(2, entity=gpu(2)))
 
     alone = desk.closing().story(desk.page().ref, shared=False)
     whole = desk.closing().story(desk.page().ref, shared=True)
@@ -39,6 +40,16 @@ def test_story_has_the_members_that_are_asked_for() -> None:
     assert whole is not None
     assert (alone.members, len(whole.members)) == ((), 1)
     assert whole.page.state == "open"
+
+
+def test_page_whose_lead_is_well_is_looked_at_as_a_whole_by_whoever_tells_of_it() -> None:
+    desk = two()
+    desk.record(clear(4, entity=gpu(2)))
+
+    story = desk.closing().story(desk.page().ref, shared=False)
+
+    assert story is not None
+    assert (len(story.members), story.page.state) == (1, "resolved")
 
 
 def test_whoever_tells_of_the_last_repair_ends_the_page_and_wakes_the_others() -> None:

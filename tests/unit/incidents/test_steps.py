@@ -328,3 +328,70 @@ def test_route_without_an_incident_plans_nothing() -> None:
     desk.tick()
 
     assert desk.page().steps == ()
+
+
+def two_silenced() -> Desk:
+    """Return a desk with one muted page of two incidents."""
+    desk = Desk()
+    desk.silences.put(silence(30).model_copy(update={"labels": {"cause": "xid/79"}}))
+    other = Entity(kind="gpu", node="node-8", device="0000:3b:00")
+    desk.record(signal(1), signal(2, entity=other))
+    assert (len(desk.members(desk.page())), desk.page().channels) == (1, ())
+    desk.record(clear(3))
+    desk.record(clear(4, entity=other))
+    return desk
+
+
+def test_muted_page_whose_last_member_was_repaired_is_told_to_nobody_when_its_mute_ends() -> None:
+    desk = two_silenced()
+
+    desk.now = at(60 * 30)
+    desk.tick()
+
+    assert (desk.page().state, desk.page().channels, desk.behind()) == ("resolved", (), [])
+
+
+def test_muted_page_with_something_broken_is_told_though_its_lead_is_well() -> None:
+    desk = two_silenced()
+    desk.record(signal(5, entity=Entity(kind="gpu", node="node-8", device="0000:3b:00")))
+
+    desk.now = at(60 * 30)
+    desk.tick()
+
+    assert names(desk.page()) == ["pagerduty", "slack"]
+
+
+def test_muted_page_that_was_shut_by_somebody_who_died_ends_at_the_next_look() -> None:
+    desk = Desk()
+    desk.silences.put(silence(30))
+    desk.record(signal(1))
+
+    def die() -> None:
+        raise Unavailable("died")
+
+    desk.stubborn.after["commit"] = [die]
+    desk.service().record([clear(2)])
+    assert desk.page().state == "closing"
+
+    desk.forward(minutes=1)
+    desk.tick()
+
+    assert (desk.page().state, desk.behind()) == ("resolved", [])
+
+
+def test_page_that_is_over_when_a_step_is_due_wakes_those_who_were_told() -> None:
+    desk = Desk(policy=policy(**ESCALATE))
+    desk.record(signal(1))
+    desk.told()
+
+    def die() -> None:
+        raise Unavailable("died")
+
+    desk.stubborn.after["commit"] = [die]
+    desk.service().record([clear(2)])
+
+    desk.forward(minutes=10)
+    desk.tick()
+
+    assert (desk.page().state, names(desk.page())) == ("resolved", ["pagerduty", "slack"])
+    assert len(desk.wake_ups.woken) == 2

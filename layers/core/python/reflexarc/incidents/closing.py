@@ -37,8 +37,10 @@ class Closing:
         page = self.book.page(ref)
         if page is None:
             return None
-        members = self.book.members(ref) if shared or page.state == "closing" else ()
-        if page.state != "resolved" and _may_be_over(page, members, known=shared):
+        # A lead that is well asks for a look at the others: who was to take it may have died.
+        known = shared or page.state == "closing" or _may_be_over(page, ())
+        members = self.book.members(ref) if known else ()
+        if _may_be_over(page, members):
             page = self.conclude(ref) or page
         return Story(page=page, members=members)
 
@@ -76,11 +78,11 @@ class Closing:
         return after.model_copy(update={"version": before.version + 1})
 
 
-def _may_be_over(page: Page, members: tuple[Member, ...], *, known: bool) -> bool:
-    if page.state == "closing":
-        return True
+def _may_be_over(page: Page, members: tuple[Member, ...]) -> bool:
+    if page.state in {"closing", "resolved"}:
+        return page.state == "closing"
     well = page.lead.state == "resolved" and not _settles(page)
-    return known and well and all(each.state == "resolved" for each in members)
+    return well and all(each.state == "resolved" for each in members)
 
 
 def _settles(page: Page) -> bool:

@@ -9,7 +9,7 @@ from reflexarc.incidents import pages
 from reflexarc.incidents.closing import Closing
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.growth import because, ended
-from reflexarc.incidents.model import IncidentWrite, Policy
+from reflexarc.incidents.model import ITEMS_MAX, IncidentWrite, Policy
 from reflexarc.incidents.mutes import holds
 from reflexarc.incidents.ports import Conflict, IncidentBook, Stale
 from reflexarc.kernel.clock import Clock
@@ -17,6 +17,8 @@ from reflexarc.kernel.pause import jittered_pause
 
 TRIES = 8
 AT_ONCE = 24
+# An incident and its row in a page; beside them, an incident may lift a hold an inhibition.
+ITEMS_EACH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Ending:
         Doing it again goes on where it stopped. Raises Unavailable when that is needed.
         """
         members = [each.fingerprint for each in self.book.members(ref) if each.state == "open"]
-        for bundle in _bundles(members):
+        at_once = ITEMS_MAX // (ITEMS_EACH + len(self.policy().inhibitions))
+        for bundle in _bundles(members, min(AT_ONCE, max(1, at_once))):
             self._end(ref, bundle, how, only)
         page = self.book.page(ref)
         if page is None or page.state == "resolved":
@@ -56,8 +59,11 @@ class Ending:
     ) -> None:
         for attempt in range(TRIES):
             draft = Draft(self.book, self.policy(), self.clock())
+            page = draft.page(ref)
             for incident in self._open(ref, things):
-                if only(incident):
+                # Who took the lead meanwhile is ended with the page.
+                leads = page is not None and page.lead.fingerprint == incident.fingerprint
+                if only(incident) and not leads:
                     over = self._over(draft, incident, how)
                     draft.rewrite(ref, pages.member_of(over))
             commit = draft.commit()
@@ -110,5 +116,5 @@ class Ending:
         return over
 
 
-def _bundles(things: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (things[start : start + AT_ONCE] for start in range(0, len(things), AT_ONCE))
+def _bundles(things: Sequence[str], at_once: int) -> Iterator[Sequence[str]]:
+    return (things[start : start + at_once] for start in range(0, len(things), at_once))

@@ -79,8 +79,9 @@ def raised(page: Page, wanted: Wanted, severity: Severity, now: datetime) -> Pag
         "channels": (*page.channels, *fresh),
         "routes": tuple(dict.fromkeys((*page.routes, *wanted.routes))),
     }
-    if page.state == "acked":
-        update |= {"state": "open", "acked_at": None, "acked_by": ""}
+    if page.acked_at is not None:
+        state = page.state if page.state == "closing" else "open"
+        update |= {"state": state, "acked_at": None, "acked_by": ""}
         what += "; the acknowledgement is void"
     page = said(page, what, now, loud=True).model_copy(update=update)
     known = {(step.kind, step.channels) for step in page.steps}
@@ -113,7 +114,9 @@ def acked(page: Page, person: Person, now: datetime) -> Page:
     """Return the page as somebody took it on: nobody else is called or reminded."""
     rest = (step for step in page.steps if step.kind not in {"escalate", "repeat"})
     page = stepped(said(page, "acknowledged", now, by=shown(person)), rest)
-    return page.model_copy(update={"state": "acked", "acked_at": now, "acked_by": shown(person)})
+    # Whoever looks whether a page is over must find it as it was shut.
+    state = page.state if page.state == "closing" else "acked"
+    return page.model_copy(update={"state": state, "acked_at": now, "acked_by": shown(person)})
 
 
 def hushed(page: Page, person: Person, until: datetime, now: datetime) -> Page:

@@ -117,10 +117,12 @@ class IncidentService:
         for page in draft.planned:
             plan_steps(self.timers, page, draft.now)
         groups |= self._look_again(draft.marked, draft.newcomers, draft.policy)
-        closing = Closing(book=self.book, clock=self.clock, pause=self.pause)
         for ref in draft.closing:
-            closing.conclude(ref)
+            self._closing().conclude(ref)
         return frozenset(groups)
+
+    def _closing(self) -> Closing:
+        return Closing(book=self.book, clock=self.clock, pause=self.pause)
 
     def _look_again(
         self, changed: Iterable[PageRef], newcomers: Mapping[PageRef, set[str]], policy: Policy
@@ -180,6 +182,8 @@ class IncidentService:
             if lost or page.lead.fingerprint != incident.fingerprint:
                 newcomers = {page.ref: {incident.fingerprint}} if lost else {}
                 groups |= self._look_again([page.ref], newcomers, policy)
+            if page.state == "closing":
+                self._closing().conclude(page.ref)
             groups |= self.book.owed(page.ref, page.channels)
         return frozenset(groups)
 
