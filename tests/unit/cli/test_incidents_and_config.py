@@ -163,8 +163,11 @@ def test_a_silence_of_a_page_says_how_long() -> None:
     assert (action.act, action.for_s, action.reason) == ("silence", 5_400, "swap")
 
 
-def test_a_silence_without_a_span_is_refused() -> None:
-    result = run(incidents_app, ["silence", page_id(), "--for", "soon"])
+@pytest.mark.parametrize("lasts", ["soon", "31d", "999999d"])
+def test_a_silence_that_does_not_end_within_a_month_is_refused(lasts: str) -> None:
+    opened()
+
+    result = run(incidents_app, ["silence", page_id(), "--for", lasts])
 
     assert result.exit_code == 2
     assert sent() == []

@@ -189,3 +189,21 @@ def test_schema_that_nobody_reads_is_refused_with_those_that_somebody_does() -> 
     [outcome] = react(delivery("m1", '{"schema": "signal/2"}'), readers={"timer/1": lambda _: ()})
 
     assert outcome.reason == "this queue takes signal/1, timer/1, not 'signal/2'"
+
+
+def test_message_that_meets_an_unforeseen_error_comes_again_alone() -> None:
+    def fails(message: Delivery) -> Sequence[Signal]:
+        raise OverflowError(f"{message.message_id} is too much")
+
+    recorder = Recorder()
+
+    outcomes = react(
+        delivery("m1", '{"schema": "action/1"}'),
+        delivery("m2", body(signal(2))),
+        recorder=recorder,
+        readers={"action/1": fails},
+    )
+
+    assert statuses(outcomes) == [("m1", "retry"), ("m2", "done")]
+    assert outcomes[0].reason == "OverflowError: m1 is too much"
+    assert len(recorder.recorded) == 1

@@ -443,6 +443,62 @@ def test_muted_page_that_grows_graver_stays_muted() -> None:
     assert (page.severity, page.channels, desk.behind()) == (Severity.CRITICAL, (), [])
 
 
+def test_member_of_a_silenced_page_that_becomes_what_nobody_silenced_is_told_at_once() -> None:
+    desk = Desk()
+    desk.silences.put(silence(cause="xid/63"))
+    first, second = (
+        signal(n, cause="xid/63", severity=Severity.WARNING, entity=gpu(f"n{n}")) for n in (1, 2)
+    )
+    desk.record(first, second)
+    assert len(desk.members(desk.page())) == 1
+
+    desk.record(signal(3, cause="xid/48", entity=gpu("n2")))
+
+    quiet, told = desk.pages()
+    assert (quiet.channels, desk.members(quiet), quiet.lead.entity.node) == ((), (), "n1")
+    assert (names(told), told.lead.entity.node) == (["pagerduty", "slack"], "n2")
+    assert "silence 01 covers it no more" in desk.incident(second).why[-2]
+
+
+def test_member_of_a_silenced_page_that_grows_graver_under_the_silence_stays() -> None:
+    desk = Desk()
+    desk.silences.put(silence(kind="gpu"))
+    mild = {"cause": "xid/63", "severity": Severity.WARNING}
+    desk.record(*(signal(n, entity=gpu(f"n{n}"), **mild) for n in (1, 2)))  # type: ignore[arg-type]
+
+    desk.record(signal(3, cause="xid/48", entity=gpu("n2")))
+
+    assert (desk.page().channels, len(desk.members(desk.page()))) == ((), 1)
+
+
+def test_lead_of_a_silenced_page_that_becomes_what_nobody_silenced_is_looked_at_at_once() -> None:
+    desk = Desk()
+    desk.silences.put(silence(cause="xid/63"))
+    desk.record(signal(1, cause="xid/63", severity=Severity.WARNING))
+
+    desk.forward(seconds=5)
+    desk.record(signal(2, cause="xid/48"))
+    assert desk.timers.planned[-1].due_at == desk.now
+    desk.tick()
+
+    assert names(desk.page()) == ["pagerduty", "slack"]
+
+
+def test_incident_that_takes_further_people_without_being_graver_says_only_that() -> None:
+    other = Channel(name="other", kind="slack", destination="C0OTHER")
+    base = default_policy("C0PAGES")
+    route = Route(match=Match(labels={"team": "b"}), channels=("other",))
+    desk = Desk(
+        policy=replace(base, channels=(*base.channels, other), routes=(*base.routes, route))
+    )
+    desk.record(signal(1, entity=gpu("n1")))
+
+    desk.record(signal(2, entity=gpu("n2"), labels={"team": "b"}))
+
+    assert names(desk.page()) == ["pagerduty", "slack", "other"]
+    assert desk.page().history[-1].what == "now told to other"
+
+
 def test_resolve_is_told_although_a_silence_began_meanwhile() -> None:
     desk = Desk()
     desk.record(signal(1))

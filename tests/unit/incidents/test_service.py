@@ -359,6 +359,17 @@ def test_many_things_are_stored_in_few_transactions_that_each_fit() -> None:
     assert len(desk.members(desk.page())) == 199
 
 
+def test_many_things_that_each_open_a_page_of_their_own_are_stored_in_halves() -> None:
+    desk = Desk()
+
+    desk.record(
+        *(fault.model_copy(update={"cause": f"odd/{n}"}) for n, fault in enumerate(storm(40)))
+    )
+
+    assert len(desk.pages()) == 40
+    assert max(commit.size for commit in desk.stubborn.commits) <= ITEMS_MAX
+
+
 @pytest.mark.parametrize("events", [EVENTS_MAX, 2 * EVENTS_MAX + 1])
 def test_long_batch_about_one_thing_is_cut_to_what_a_transaction_holds(events: int) -> None:
     desk = Desk()

@@ -154,6 +154,43 @@ def test_channel_that_was_told_meanwhile_is_not_told_again_when_hours_begin() ->
     assert desk.page().history == page.history
 
 
+def renamed(desk: Desk, **fields: object) -> Policy:
+    """Return the policy with every channel under another name."""
+    return replace(
+        desk.policy,
+        channels=tuple(
+            each.model_copy(update={"name": f"new-{each.name}"}) for each in desk.policy.channels
+        ),
+        routes=(Route(channels=("new-pagerduty", "new-slack"), **fields),),
+    )
+
+
+def test_page_whose_channels_were_renamed_before_their_hours_began_is_told_all_the_same() -> None:
+    day = Hours(name="day", start="13:00", end="20:00", days=("sun",))
+    desk = Desk(policy=replace(policy(during="day"), hours={"day": day}))
+    desk.record(signal())
+    desk.policy = renamed(desk, during="day")
+
+    desk.forward(hours=1)
+    desk.tick()
+
+    assert names(desk.page()) == ["new-pagerduty", "new-slack"]
+
+
+def test_escalation_to_a_channel_that_was_renamed_reaches_whoever_is_named_now() -> None:
+    desk = Desk(policy=policy(**ESCALATE))
+    desk.record(signal())
+    [first, *_] = ESCALATE["escalate"]
+    later = first.model_copy(update={"channels": ("new-manager",)})
+    desk.policy = renamed(desk, escalate=(later,))
+
+    desk.forward(minutes=10)
+    desk.tick()
+
+    told = ["pagerduty", "slack", "new-pagerduty", "new-slack", "new-manager"]
+    assert names(desk.page()) == told
+
+
 def silence(minutes: int) -> Silence:
     return Silence(
         id="01",

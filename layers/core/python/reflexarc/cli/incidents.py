@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, deployment
-from reflexarc.events.action import Act, Action, Person
+from reflexarc.events.action import SILENCE_MAX_S, Act, Action, Person
 from reflexarc.events.incident import Incident
 from reflexarc.events.page import page_key
 from reflexarc.incidents.spans import span_of
@@ -105,6 +105,8 @@ def silence(
         seconds = span_of(lasts).total_seconds()
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from error
+    if seconds > SILENCE_MAX_S:
+        raise typer.BadParameter("a silence must end: within 30 days", param_hint="--for")
     _act("silence", incident_id, by, reason=reason, for_s=seconds, stack=stack, endpoint=endpoint)
 
 

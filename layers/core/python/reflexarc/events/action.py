@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from reflexarc.events.envelope import Ulid, Value
 from reflexarc.events.incident import PageRef
 
+# What must be quiet for longer than 30 days belongs into the configuration (docs/adr/018).
+SILENCE_MAX_S = 30 * 24 * 3600
 Act = Literal["ack", "silence", "resolve", "not_a_fault"]
 
 
@@ -27,7 +29,7 @@ class Action(Value):
     page: PageRef
     person: Person
     at: AwareDatetime
-    for_s: float = Field(default=3600, gt=0, description="of a silence: how long")
+    for_s: float = Field(default=3600, gt=0, le=SILENCE_MAX_S, description="of a silence: how long")
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
     reply_to: str = Field(default="", description="where the person waits for an answer")
     after: str = Field(default="", description="continues behind this member; others are done")

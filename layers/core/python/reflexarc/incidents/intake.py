@@ -59,6 +59,9 @@ class SignalIntake:
                 refused[delivery.message_id] = self._refuse(delivery, str(error))
             except Unavailable as error:
                 refused[delivery.message_id] = _again(delivery, str(error))
+            except Exception as error:  # noqa: BLE001 - one message's bug must not stop the others
+                reason = f"{type(error).__name__}: {error}"
+                refused[delivery.message_id] = _again(delivery, reason)
         # SQS may deliver one message twice in a batch; an id counts once.
         distinct = {signal.id: signal for signals in reversed(found.values()) for signal in signals}
         retry = self.incidents.record(tuple(distinct.values())) if distinct else frozenset()

@@ -72,8 +72,9 @@ def led_by(page: Page, lead: Incident) -> Page:
 def raised(page: Page, wanted: Wanted, severity: Severity, now: datetime) -> Page:
     """Return a page that became graver: whoever was not told yet is, and an ack counts no more."""
     fresh = fresh_of(page, wanted.channels)
-    told = f", now told to {names(fresh)}" if fresh else ""
-    what = f"severity rose from {page.severity} to {severity}{told}"
+    told = f"now told to {names(fresh)}" if fresh else ""
+    rose = f"severity rose from {page.severity} to {severity}"
+    what = ", ".join(said for said in (rose if severity is not page.severity else "", told) if said)
     update: dict[str, object] = {
         "severity": severity,
         "channels": (*page.channels, *fresh),
@@ -186,6 +187,12 @@ def look_again(mute: Mute, now: datetime) -> Step:
     """Return when to see whether a mute still holds."""
     soon = now + LOOK_EVERY
     return Step(kind="look", at=min(soon, mute.until) if mute.until else soon)
+
+
+def looked_at_now(page: Page, now: datetime) -> Page:
+    """Return a muted page of which somebody should see at once whether its mute still holds."""
+    rest = (step for step in page.steps if step.kind != "look")
+    return stepped(page, (*rest, Step(kind="look", at=now)))
 
 
 def shown(person: Person) -> str:

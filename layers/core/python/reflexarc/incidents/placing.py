@@ -5,7 +5,7 @@ incidents may join at once. What makes a page graver, or changes its lead, is a 
 """
 
 from reflexarc.events.incident import Incident, Role
-from reflexarc.events.page import JOINABLE, LIVE, Page
+from reflexarc.events.page import JOINABLE, LIVE, Mute, Page
 from reflexarc.events.severity import Severity
 from reflexarc.incidents import pages
 from reflexarc.incidents.draft import Draft
@@ -36,8 +36,7 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
     want = wanted(incident, draft.policy, draft.now)
     group = group_of(incident, draft.policy)
     if want.somebody:
-        held = {key: draft.held_by(key) for _, key in asked(incident, draft.policy)}
-        mute = mute_of(incident, draft.policy, held, draft.now)
+        mute = _mute(draft, incident)
         if mute is not None:
             want = Wanted(channels=want.channels, steps=want.steps, routes=want.routes, mute=mute)
             group = group_of(incident, draft.policy, mute)
@@ -56,6 +55,11 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
     if not want.somebody:
         return incident.model_copy(update={"page": None})
     return _opens(draft, latest, incident, group, want)
+
+
+def _mute(draft: Draft, incident: Incident) -> Mute | None:
+    held = {key: draft.held_by(key) for _, key in asked(incident, draft.policy)}
+    return mute_of(incident, draft.policy, held, draft.now)
 
 
 def _kept_open(draft: Draft, page: Page | None, incident: Incident) -> Page | None:
@@ -104,6 +108,10 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
     leads = home.lead.fingerprint == stage.fingerprint
     want = wanted(stage, draft.policy, draft.now) if graver and not home.muted else Wanted()
     rises = _rises(home, stage, want)
+    if home.muted and graver and _mute(draft, stage) is None:
+        if not leads:
+            return _speaks_up(draft, home, home.muted, stage)
+        home = pages.looked_at_now(home, draft.now)
     if leads or rises:
         if news or rises:
             draft.change(_led(draft, home, stage, want))
@@ -112,6 +120,13 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
     if again:
         draft.came(home, stage)
     return stage
+
+
+def _speaks_up(draft: Draft, home: Page, mute: Mute, stage: Incident) -> Incident:
+    """Let a member be told elsewhere: it became what its page's mute does not keep quiet."""
+    draft.leave(home.ref, pages.member_of(stage))
+    why = f"{mute.kind} {mute.name} covers it no more"
+    return arrive(draft, because(stage.model_copy(update={"page": None}), why, draft.now))
 
 
 def _rises(page: Page, incident: Incident, want: Wanted) -> bool:

@@ -88,9 +88,12 @@ class IncidentService:
         # A bundle that loses its races is cut in two, and a half wins sooner.
         for attempt in range(TRIES if len(bundle) == 1 else 2):
             draft = self._drafted(chunks, policy)
+            commit = draft.commit()
+            if commit.size > ITEMS_MAX and len(bundle) > 1:
+                raise Conflict(f"{len(bundle)} incidents are too many for one transaction")
             try:
                 if draft.incidents:
-                    self.book.commit(draft.commit())
+                    self.book.commit(commit)
             except AlreadyRecorded as error:
                 seen |= {_thing(chunk) for chunk in chunks if _any_of(chunk, error.events)}
                 chunks = [kept for chunk in chunks if (kept := _without(chunk, error.events))]

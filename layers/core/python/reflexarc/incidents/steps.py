@@ -144,7 +144,18 @@ class StepService:
         return pages.said(page, f"still open after {since}", draft.now, loud=True)
 
     def _named(self, draft: Draft, page: Page, step: Step) -> tuple[Channel, ...]:
-        known = (each for each in draft.policy.channels if each.name in step.channels)
+        """Return the channels of a step that were not told yet.
+
+        Where one is not configured any more, whoever is to be told by now comes in its place: a
+        channel that was renamed must not leave a page with nobody.
+        """
+        named = set(step.channels)
+        if not named <= {channel.name for channel in draft.policy.channels}:
+            want = wanted(page.lead, draft.policy, draft.now)
+            named |= {channel.name for channel in want.channels}
+            further = (each for each in want.steps if each.kind == step.kind == "escalate")
+            named |= {name for each in further for name in each.channels}
+        known = (each for each in draft.policy.channels if each.name in named)
         return pages.fresh_of(page, known)
 
     def _settled(self, page: Page) -> frozenset[str]:
