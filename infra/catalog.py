@@ -41,13 +41,16 @@ LEASE_S = 15
 NOTIFY_VISIBILITY_S = 30
 
 # What can never succeed is put aside by the function itself, with its reason; these counts serve
-# crashes and outages alone. Sixty tries a minute apart outlast an hour without DynamoDB.
-OUTAGE_TRIES = 60
+# crashes and outages alone. Tries half a minute apart outlast an hour without DynamoDB.
+OUTAGE_TRIES = 120
+# A batch of faults whose function was killed comes back after so long: three timeouts, not the six
+# that AWS advises, for a fault must not wait a minute; what comes twice is in the ledger.
+FAULTS_VISIBILITY_S = 30
 
 GPU_FAULTS = Queue(
     "gpu-faults",
     "GPU faults from edge agents; nothing else may queue before them",
-    visibility_s=60,
+    visibility_s=FAULTS_VISIBILITY_S,
     max_receive=OUTAGE_TRIES,
     agents_send=True,
     oldest_alarm_s=MINUTE,
@@ -67,7 +70,7 @@ GPU_READINGS = Queue(
 SIGNALS = Queue(
     "signals",
     "signals from every producer that is not the fault path",
-    visibility_s=60,
+    visibility_s=FAULTS_VISIBILITY_S,
     max_receive=OUTAGE_TRIES,
     hears_of_leavers=True,
     oldest_alarm_s=5 * MINUTE,

@@ -488,6 +488,31 @@ def test_what_was_found_out_of_date_is_updated(office: Office) -> None:
     assert office.slack.sent == ["update root"]
 
 
+def test_an_edit_whose_answer_is_missing_is_undone_when_the_page_is_as_it_was(
+    office: Office,
+) -> None:
+    about = slack_page()
+    office.tell(about)
+    handle(office)
+    office.slack.troubles = [Ambiguous("no answer")]
+    office.tell(again(about))
+    handle(office)
+
+    # Slack may show the edit; the page is again as the receipt has it.
+    office.tell(about)
+    office.clock.forward(5)
+    handle(office)
+
+    assert office.slack.sent == ["trigger root", "update root"]
+    assert office.owed() == 0
+
+
+def test_an_event_whose_answer_is_missing_is_not_doubted() -> None:
+    sent = receipt(via="pagerduty", digest="a")
+
+    assert sent.doubted() == sent
+
+
 def test_a_reply_whose_answer_is_missing_is_looked_for_and_an_edit_is_not(office: Office) -> None:
     about = slack_page()
     office.tell(about)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reflexarc.events.notice import ChannelKind, Notice
 from reflexarc.events.page import Story
-from reflexarc.kernel.errors import Ambiguous, Rejected, Unavailable
+from reflexarc.kernel.errors import Ambiguous, Rejected, Unavailable, Unreadable
 from reflexarc.notify import rules
 from reflexarc.notify.model import Attempt, Lease, Receipt, Task
 from reflexarc.notify.ports import Journal, Outbox, Pages, Sender, Undeliverable
@@ -75,7 +75,10 @@ class Look:
         for notice in self._in_order():
             if self.late or self._overtaken(notice):
                 return AGAIN
-            left = left.and_(self._bring(notice))
+            try:
+                left = left.and_(self._bring(notice))
+            except Unreadable as error:
+                self._leave(error)
         return left
 
     def _in_order(self) -> Iterator[Notice]:
@@ -87,10 +90,26 @@ class Look:
         news, others = rules.plan(notices, {n.row for n in notices if self._is_new(n)})
         yield from news
         for start in range(0, len(others), READ_AHEAD):
-            some = others[start : start + READ_AHEAD]
+            some = list(filter(self._is_readable, others[start : start + READ_AHEAD]))
             unseen = {notice.row for notice in some if self._receipt(notice) is None}
             for part in rules.plan(some, unseen):
                 yield from part
+
+    def _is_readable(self, notice: Notice) -> bool:
+        """Return whether this version can read what the channel knows of a page."""
+        try:
+            self._receipt(notice)
+        except Unreadable as error:
+            self._leave(error)
+            return False
+        return True
+
+    def _leave(self, error: Unreadable) -> None:
+        """Leave a row to a version that can read what it is about; the others must go on.
+
+        The watchdog brings it back, and operators hear of it each time.
+        """
+        self.journal.failing(self.lease.group, str(error), 1)
 
     def _overtaken(self, notice: Notice) -> bool:
         """Return whether a new page came while something else was told: a page does not queue."""
@@ -156,9 +175,21 @@ class Look:
                 return _Told(found, "found", LEFT_BEHIND)
         try:
             return _Told(sender.send(task, channel, receipt), "sent")
+        except Ambiguous:
+            self._doubt(notice, receipt)
+            raise
         except Rejected as refusal:
             self.journal.refused(story.page, channel.name, str(refusal), lost=False)
             return self._plainly(notice, story, receipt, task, str(refusal))
+
+    def _doubt(self, notice: Notice, receipt: Receipt | None) -> None:
+        """Remember that an edit whose answer was lost may stand there, whatever the receipt says.
+
+        What it is a channel's first word of is not known at all: that is looked for.
+        """
+        if receipt is not None:
+            with suppress(Unavailable):
+                self.outbox.settle(self.lease, notice, receipt.doubted(), None, done=False)
 
     def _plainly(
         self, notice: Notice, story: Story, receipt: Receipt | None, task: Task, refusal: str

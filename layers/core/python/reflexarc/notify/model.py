@@ -73,6 +73,17 @@ class Receipt(Value):
         default_factory=dict, description="messages in the thread, by what they are: list/1"
     )
 
+    def doubted(self) -> "Receipt":
+        """Return the same without trust in the words last sent: they are sent once more.
+
+        That is for messages that are edited in place; the other vendors know events, which a
+        repeat does not change.
+        """
+        if self.via != "slack":
+            return self
+        parts = {name: part.model_copy(update={"digest": ""}) for name, part in self.parts.items()}
+        return self.model_copy(update={"digest": "", "parts": parts})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:

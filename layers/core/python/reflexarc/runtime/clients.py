@@ -39,8 +39,12 @@ def _client(service: str, attempts: int = 2) -> Any:
 
 
 def dynamodb() -> "DynamoDBClient":
-    """Return the DynamoDB client."""
-    return cast("DynamoDBClient", _client("dynamodb"))
+    """Return the DynamoDB client.
+
+    A throttled call is answered at once, and half a second later it is through: giving the message
+    back instead would cost its visibility timeout.
+    """
+    return cast("DynamoDBClient", _client("dynamodb", attempts=4))
 
 
 def sqs() -> "SQSClient":
