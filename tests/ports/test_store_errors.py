@@ -24,7 +24,7 @@ from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.events.page import Entry, Silence
 from reflexarc.incidents.model import Hold
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
 from reflexarc.notify.model import LEASE, Lease
 from tests.ports.conftest import Adapters, Table
@@ -316,16 +316,18 @@ def test_silence_that_this_version_cannot_read_does_not_hide_the_others(
     assert adapters.silences.active(NOW) == (SILENCE,)
 
 
-def test_unreadable_rows_are_unavailable_and_say_which(table: Table, adapters: Adapters) -> None:
+def test_rows_of_another_version_are_unreadable_and_say_which(
+    table: Table, adapters: Adapters
+) -> None:
     broken: rows.Key = {"doc": {"S": "{"}}
     for key in (rows.incident_key(OPENED.fingerprint), rows.page_key(page().ref)):
         table.client.put_item(TableName=table.name, Item=key | broken)
 
-    with pytest.raises(Unavailable, match=OPENED.fingerprint):
+    with pytest.raises(Unreadable, match=OPENED.fingerprint):
         adapters.book.load([OPENED.fingerprint])
-    with pytest.raises(Unavailable, match=page().scope):
+    with pytest.raises(Unreadable, match=page().scope):
         adapters.book.page(page().ref)
-    with pytest.raises(Unavailable, match=page().scope):
+    with pytest.raises(Unreadable, match=page().scope):
         adapters.book.latest(page().scope)
 
 

@@ -1,9 +1,10 @@
 """Recording signals: each event counts once, each change is told, whoever races."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import pytest
 
+from reflexarc.events.incident import Incident
 from reflexarc.events.page import Page
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Signal
@@ -11,7 +12,7 @@ from reflexarc.incidents.model import EVENTS_MAX, ITEMS_MAX
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
 from reflexarc.incidents.rules import HEALTHY, event_of
 from reflexarc.incidents.service import OUTAGE, TRIES
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
 from tests.support.desk import Desk
 from tests.support.incidents import GPU, NOW, at, clear, signal, ulid_of
@@ -414,3 +415,23 @@ def test_two_copies_of_one_message_in_a_batch_count_once() -> None:
 
     assert desk.incident(signal()).count == 6
     assert desk.incident(signal()).entity == GPU
+
+
+def test_incident_that_this_version_cannot_read_keeps_no_other_from_being_stored() -> None:
+    desk = Desk()
+    faults = storm(9)
+    odd = faults[4].entity.fingerprint
+
+    class Odd:
+        def __getattr__(self, name: str) -> object:
+            return getattr(desk.stubborn, name)
+
+        def load(self, fingerprints: Collection[str]) -> Mapping[str, Incident]:
+            if odd in fingerprints:
+                raise Unreadable("incident/2")
+            return desk.book.load(fingerprints)
+
+    again = desk.service(book=Odd()).record(faults)
+
+    assert again == {faults[4].id}
+    assert len(desk.book.store.incidents) == 8

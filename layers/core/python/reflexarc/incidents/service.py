@@ -21,7 +21,7 @@ from reflexarc.incidents.ports import (
 )
 from reflexarc.incidents.rules import decide, distinct, event_of, in_order, is_needless
 from reflexarc.kernel.clock import Clock
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
 
 TRIES = 8
@@ -60,14 +60,17 @@ class IncidentService:
         return frozenset(done.retry | self._wake(done))
 
     def _record(self, bundle: Sequence[Chunk], policy: Policy, done: "_Progress") -> None:
-        """Record a bundle in one transaction; where that is contended, each half on its own."""
+        """Record a bundle in one transaction, or each half on its own.
+
+        That helps where much is contended, and keeps what this version cannot read to itself.
+        """
         ids = {signal.id for chunk in bundle for signal in chunk}
         if done.failures >= OUTAGE:
             done.retry |= ids
             return
         try:
             groups = self._commit(bundle, policy)
-        except Conflict:
+        except (Conflict, Unreadable):
             if len(bundle) == 1:
                 done.retry |= ids
                 return

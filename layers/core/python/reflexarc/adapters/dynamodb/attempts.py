@@ -9,7 +9,7 @@ from typing import Any
 from reflexarc.adapters.dynamodb import rows
 from reflexarc.events.incident import PageRef
 from reflexarc.events.signal import Hops
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unreadable
 from reflexarc.notify.model import Attempt
 
 DETAIL_MAX = 1_000  # a vendor's answer may be a page of HTML
@@ -41,11 +41,11 @@ def attempt_document(attempt: Attempt) -> str:
 
 
 def attempt_of(row: Mapping[str, Any]) -> Attempt:
-    """Return the attempt of a line; raises Unavailable where it cannot be read."""
+    """Return the attempt of a line; raises Unreadable where it cannot be read."""
     try:
         values = json.loads(row["doc"]["S"])
         hops = values.pop("hops")
         at = datetime.fromisoformat(values.pop("at"))
         return Attempt(**values, at=at, hops=Hops.model_validate(hops) if hops else None)
     except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error}") from error
+        raise Unreadable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error}") from error

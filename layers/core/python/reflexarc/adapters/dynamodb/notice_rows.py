@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reflexarc.adapters.dynamodb import rows
 from reflexarc.events.notice import Notice
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
@@ -129,7 +129,7 @@ def removed(table: str, notice: Notice) -> "TransactWriteItemTypeDef":
 
 
 def parsed(row: Mapping[str, Any]) -> Notice:
-    """Return the notice of a row; raises Unavailable where this version cannot read it."""
+    """Return the notice of a row; raises Unreadable where this version cannot read it."""
     notice = rows.parsed(Notice, row)
     try:
         return notice.model_copy(
@@ -141,9 +141,7 @@ def parsed(row: Mapping[str, Any]) -> Notice:
             }
         )
     except (KeyError, ValueError) as error:
-        raise Unavailable(
-            f"row {row.get('pk')} {row.get('sk')} is unreadable: {error!r}"
-        ) from error
+        raise Unreadable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error!r}") from error
 
 
 def _place(notice: Notice) -> "dict[str, AttributeValueTypeDef]":

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ValidationError
 
 from reflexarc.events.incident import PageRef
 from reflexarc.kernel.clock import epoch_ms
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -174,8 +174,8 @@ def document(model: BaseModel) -> "AttributeValueTypeDef":
 
 
 def parsed(model: type[Model], row: Mapping[str, Any]) -> Model:
-    """Return the model in a row's `doc`; raises Unavailable where this version cannot read it."""
+    """Return the model in a row's `doc`; raises Unreadable where this version cannot read it."""
     try:
         return model.model_validate_json(row["doc"]["S"])
     except (KeyError, ValidationError) as error:
-        raise Unavailable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error}") from error
+        raise Unreadable(f"row {row.get('pk')} {row.get('sk')} is unreadable: {error}") from error
