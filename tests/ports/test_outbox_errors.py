@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -220,3 +221,66 @@ def test_notice_that_this_version_cannot_read_waits_and_the_others_go_on(
     table.client.put_item(TableName=table.name, Item=rows.notice_key(SLACK, "0") | broken)
 
     assert [each.row for each in adapters.outbox.pending(SLACK)] == [NOTICE.row]
+
+
+def sent_again(table: Table, operation: str) -> None:
+    """Let botocore miss the answer of one call, and send it again by itself."""
+    client: Any = table.client
+    send: Callable[[str, Any], Any] = client._make_api_call
+
+    def twice(name: str, params: Any) -> Any:
+        if name == operation:
+            client._make_api_call = send
+            send(name, params)
+        return send(name, params)
+
+    client._make_api_call = twice
+
+
+def test_a_lease_that_was_taken_in_two_sendings_is_ones_own(
+    table: Table, adapters: Adapters
+) -> None:
+    sent_again(table, "UpdateItem")
+
+    lease = adapters.outbox.acquire(SLACK, "me", NOW)
+
+    assert lease == replace(LEASED, suspect=True)
+    assert adapters.outbox.release(replace(LEASED, suspect=True))
+
+
+def test_word_that_was_heard_in_two_sendings_is_heard(table: Table, adapters: Adapters) -> None:
+    adapters.outbox.acquire(SLACK, "me", NOW)
+    adapters.outbox.acquire(SLACK, "other", NOW)
+    sent_again(table, "UpdateItem")
+
+    assert not adapters.outbox.release(LEASED), "look again"
+
+
+def test_who_gives_back_in_two_sendings_sends_the_re_wake(table: Table, adapters: Adapters) -> None:
+    adapters.outbox.acquire(SLACK, "me", NOW)
+    sent_again(table, "UpdateItem")
+    assert adapters.outbox.postpone(LEASED, at(5), 1, NOW)
+
+    adapters.outbox.acquire(SLACK, "me", at(5))
+    sent_again(table, "UpdateItem")
+    assert adapters.outbox.defer(LEASED, at(7), at(5)) == "rewake"
+
+
+def test_who_gave_back_without_an_answer_sends_a_re_wake(table: Table, adapters: Adapters) -> None:
+    adapters.outbox.acquire(SLACK, "me", NOW)
+    table.faults.lost.append(ReadTimeoutError(endpoint_url=URL))
+    with pytest.raises(Unavailable):
+        adapters.outbox.defer(LEASED, at(7), NOW)
+
+    assert adapters.outbox.postpone(LEASED, at(15), 1, NOW)
+
+
+def test_a_mark_that_was_written_in_two_sendings_is_news(table: Table, adapters: Adapters) -> None:
+    adapters.book.commit(BOTH)
+    [owed] = adapters.outbox.pending(SLACK)
+    lease = adapters.outbox.acquire(SLACK, "me", NOW)
+    assert isinstance(lease, Lease)
+    adapters.outbox.settle(lease, owed, receipt(), None, done=True)
+    sent_again(table, "UpdateItem")
+
+    assert SLACK in adapters.book.mark(page(), NOW)

@@ -136,9 +136,11 @@ class DynamoIncidentBook:
                     ConditionExpression=update.condition,
                     ExpressionAttributeNames=update.names,
                     ExpressionAttributeValues=update.values,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-        except ConditionFailed:
-            return False
+        except ConditionFailed as error:
+            # botocore sends a write again whose answer it missed: then it is our own stamp.
+            return error.row.get("stamp") == update.values[":stamp"]
         return True
 
     def _writes(self, commit: Commit) -> "Iterator[TransactWriteItemTypeDef]":

@@ -3,6 +3,11 @@
 A lease is held while its row has an `owner` whose `until` has not passed. `acquire` leaves the
 row's `suspect` as it is: an owner that is found expired is suspicion enough, `postpone`
 and `defer` write down the suspicion that their lease carried, and only `release` ends it.
+
+botocore sends a write again whose answer it missed. The condition then fails on what that very
+write left, so each step looks whether the row already is as it wanted it: it would otherwise take
+itself for another sender, and nobody would come back.
+https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
 from collections.abc import Mapping
@@ -58,7 +63,16 @@ class LeaseRows:
                     },
                 )
             except ConditionFailed as error:
-                busy = self._leave_word(group, error.row or self._row(group), now)
+                row = error.row or self._row(group)
+                if row.get("owner") == rows.text(owner):
+                    return Lease(
+                        group=group,
+                        owner=owner,
+                        until=until,
+                        suspect=True,  # nobody knows any more what the row was before
+                        failures=_failures(row),
+                    )
+                busy = self._leave_word(group, row, now)
                 if busy is not None:
                     return busy
             else:
@@ -67,7 +81,7 @@ class LeaseRows:
                     owner=owner,
                     until=until,
                     suspect="owner" in old or _is_set(old, "suspect"),
-                    failures=int(old.get("failures", {}).get("N", "0")),
+                    failures=_failures(old),
                 )
         raise Unavailable(f"the lease on {group} changed hands {ACQUIRE_TRIES} times meanwhile")
 
@@ -117,8 +131,9 @@ class LeaseRows:
                 return "planned"
             if self._hear(lease):
                 return "again"
-            if not _is_mine(self._row(lease.group), lease):
-                return "planned"
+            row = self._row(lease.group)
+            if not _is_mine(row, lease):
+                return "rewake" if _is_given_back(row, until) else "planned"
         raise Unavailable(f"the lease on {lease.group} changed {GIVE_BACK_TRIES} times meanwhile")
 
     def postpone(self, lease: Lease, until: datetime, failures: int, now: datetime) -> bool:
@@ -147,7 +162,9 @@ class LeaseRows:
                 f"{_MINE} AND {uncovered}",
                 values | {":now": rows.instant(now)},
             )
-        except ConditionFailed:
+        except ConditionFailed as error:
+            if "owner" not in (error.row or self._row(lease.group)):
+                return True
             try:
                 self._update(lease.group, given_back.format(""), _MINE, values)
             except ConditionFailed:
@@ -179,11 +196,10 @@ class LeaseRows:
         return None
 
     def _hear(self, lease: Lease) -> bool:
-        """Take note of word that was left; False when there is none, or another took over."""
-        values = {":me": rows.text(lease.owner), ":true": _TRUE, ":false": _FALSE}
-        condition = f"{_MINE} AND #wake = :true"
+        """Take note of word that may have been left; False when another sender took over."""
+        values = {":me": rows.text(lease.owner), ":false": _FALSE}
         try:
-            self._update(lease.group, "SET #wake = :false", condition, values)
+            self._update(lease.group, "SET #wake = :false", _MINE, values)
         except ConditionFailed:
             return False
         return True
@@ -259,6 +275,15 @@ def _named(used: str) -> dict[str, str]:
 
 def _is_mine(row: Mapping[str, Any], lease: Lease) -> bool:
     return bool(row.get("owner") == rows.text(lease.owner))
+
+
+def _is_given_back(row: Mapping[str, Any], until: datetime) -> bool:
+    """Return whether a lease was given back just now, with a re-wake at a moment."""
+    return "owner" not in row and row.get("rewake_at") == rows.instant(until)
+
+
+def _failures(row: Mapping[str, Any]) -> int:
+    return int(row.get("failures", {}).get("N", "0"))
 
 
 def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
