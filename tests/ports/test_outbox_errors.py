@@ -266,15 +266,6 @@ def test_who_gives_back_in_two_sendings_sends_the_re_wake(table: Table, adapters
     assert adapters.outbox.defer(LEASED, at(7), at(5)) == "rewake"
 
 
-def test_who_gave_back_without_an_answer_sends_a_re_wake(table: Table, adapters: Adapters) -> None:
-    adapters.outbox.acquire(SLACK, "me", NOW)
-    table.faults.lost.append(ReadTimeoutError(endpoint_url=URL))
-    with pytest.raises(Unavailable):
-        adapters.outbox.defer(LEASED, at(7), NOW)
-
-    assert adapters.outbox.postpone(LEASED, at(15), 1, NOW)
-
-
 def test_a_mark_that_was_written_in_two_sendings_is_news(table: Table, adapters: Adapters) -> None:
     adapters.book.commit(BOTH)
     [owed] = adapters.outbox.pending(SLACK)

@@ -68,8 +68,7 @@ class Outbox(Protocol):
         """Give the lease back and forbid looks before `until`.
 
         True when the caller must send the re-wake; False when one is already under way that comes
-        no earlier than `until`, or when another sender has taken over. True too when nobody holds
-        the lease: it may be the caller who gave it back, by a write whose answer was lost.
+        no earlier than `until`, or when another sender has taken over.
         """
 
     def defer(self, lease: Lease, until: datetime, now: datetime) -> Deferred:

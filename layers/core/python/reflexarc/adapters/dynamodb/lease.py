@@ -163,7 +163,7 @@ class LeaseRows:
                 values | {":now": rows.instant(now)},
             )
         except ConditionFailed as error:
-            if "owner" not in (error.row or self._row(lease.group)):
+            if _is_given_back(error.row or self._row(lease.group), until):
                 return True
             try:
                 self._update(lease.group, given_back.format(""), _MINE, values)

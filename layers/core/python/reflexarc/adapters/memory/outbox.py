@@ -127,8 +127,7 @@ class MemoryOutbox:
         with self.store.lock:
             row = self._held(lease)
             if row is None:
-                known = self.store.leases.get(lease.group)
-                return known is None or not known.owner
+                return False
             under_way = row.rewake_at is not None and row.rewake_at > now
             covered = under_way and row.rewake_at is not None and row.rewake_at >= until
             row.owner, row.until, row.wake = None, None, False
