@@ -283,15 +283,36 @@ def test_stale_commit_moves_no_member(shelf: Shelf) -> None:
 
 def test_open_incidents_hold_until_each_is_lifted(shelf: Shelf) -> None:
     key = f"node-down\x1f{'é' * 3_000}"
-    holds = (Hold(key=key, fingerprint="a"), Hold(key=key, fingerprint="b"))
-    shelf.book.commit(Commit(at=NOW, holds=holds))
-    shelf.book.commit(Commit(at=NOW, holds=holds[:1]))
-    assert shelf.book.held_by(key) == {"a", "b"}
+    a, b = incident(1), incident(2)
+    holds = tuple(Hold(key=key, fingerprint=each.fingerprint) for each in (a, b))
+    shelf.book.commit(replace(wrote(a), holds=holds))
+    shelf.book.commit(replace(wrote(b), holds=holds[:1]))
+    assert shelf.book.held_by(key) == {a.fingerprint, b.fingerprint}
 
     shelf.book.commit(Commit(at=NOW, lifts=(holds[0],)))
 
-    assert shelf.book.held_by(key) == {"b"}
+    assert shelf.book.held_by(key) == {b.fingerprint}
     assert shelf.book.held_by("other") == frozenset()
+
+
+def test_hold_that_was_never_lifted_ends_with_its_incident(shelf: Shelf) -> None:
+    hold = Hold(key="bus", fingerprint=OPENED.fingerprint)
+    unknown = Hold(key="bus", fingerprint="f")
+    shelf.book.commit(replace(wrote(OPENED), holds=(hold, unknown)))
+    assert shelf.book.held_by("bus") == {OPENED.fingerprint}
+
+    shelf.book.commit(wrote(AGAIN.model_copy(update={"state": "resolved"})))
+
+    assert shelf.book.held_by("bus") == frozenset()
+
+
+def test_some_of_many_that_hold_are_enough(shelf: Shelf) -> None:
+    for number in range(1, 121):
+        one = incident(number)
+        hold = Hold(key="bus", fingerprint=one.fingerprint)
+        shelf.book.commit(replace(wrote(one), holds=(hold,)))
+
+    assert len(shelf.book.held_by("bus")) > 1
 
 
 def test_lifting_what_does_not_hold_is_nothing(shelf: Shelf) -> None:

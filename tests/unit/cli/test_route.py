@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from reflexarc.adapters.dynamodb import rows
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
 from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.cli.route import route_app
@@ -17,6 +18,7 @@ from reflexarc.incidents.mutes import holds
 from reflexarc.runtime import operator
 from reflexarc.runtime.config import parse
 from tests.support.aws import aws, dynamodb, make_table
+from tests.support.commits import wrote
 from tests.support.incidents import NOW
 from tests.support.policy import broken, silence
 
@@ -168,8 +170,9 @@ def test_the_live_document_and_its_silences_are_tried() -> None:
 def test_an_open_incident_that_inhibits_is_named() -> None:
     push(DOCUMENT)
     stated = parse(json.dumps(DOCUMENT)).policy("C1")
-    (hold,) = holds(broken("driver/absent"), stated)
-    dynamodb().put_item(TableName=TABLE, Item=rows.hold_key(hold.key, hold.fingerprint))
+    source = broken("driver/absent")
+    opened = replace(wrote(source), holds=holds(source, stated))
+    DynamoIncidentBook(dynamodb(), TABLE).commit(opened)
 
     said = tried("--label", "node=node-7")
 

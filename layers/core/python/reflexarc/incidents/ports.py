@@ -48,7 +48,10 @@ class IncidentBook(Protocol):
         """Return who joined a page beside its lead, in that order; only one node's if named."""
 
     def held_by(self, key: str) -> frozenset[str]:
-        """Return the open incidents that keep quiet what an inhibition's key names."""
+        """Return the open incidents that keep quiet what an inhibition's key names.
+
+        Of many some, two at least: a hold counts for nothing once its incident is over.
+        """
 
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing.

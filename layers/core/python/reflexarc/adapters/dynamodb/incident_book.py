@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reflexarc.adapters.dynamodb import member_rows, notice_rows, rows
-from reflexarc.adapters.dynamodb.batch_reads import batch_get
+from reflexarc.adapters.dynamodb.batch_reads import KEYS_MAX, batch_get
 from reflexarc.adapters.dynamodb.errors import (
     CONDITION,
     Cancelled,
@@ -73,7 +73,11 @@ class DynamoIncidentBook:
         return member_rows.read(self.client, self.table, ref, node)
 
     def held_by(self, key: str) -> frozenset[str]:
-        """Return the open incidents that keep quiet what an inhibition's key names."""
+        """Return the open incidents that keep quiet what an inhibition's key names, or some.
+
+        A hold outlives its incident where the inhibition, or a label that its key is made of,
+        changed before the repair: so each is asked, until two are found.
+        """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             ConsistentRead=True,
@@ -82,7 +86,16 @@ class DynamoIncidentBook:
             ProjectionExpression="sk",
         )
         with store_errors("reading what inhibits"):
-            return frozenset(row["sk"]["S"] for page in pages for row in page["Items"])
+            holders = [row["sk"]["S"] for page in pages for row in page["Items"]]
+        still: set[str] = set()
+        for start in range(0, len(holders), KEYS_MAX):
+            keys = map(rows.incident_key, holders[start : start + KEYS_MAX])
+            found = batch_get(self.client, self.table, keys, self.pause, ("pk", "state"))
+            opened = (row["pk"]["S"] for row in found if row.get("state") == rows.text("open"))
+            still |= {pk.removeprefix("INC#") for pk in opened}
+            if len(still) > 1:
+                break
+        return frozenset(still)
 
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing."""

@@ -44,7 +44,9 @@ class MemoryIncidentBook:
     def held_by(self, key: str) -> frozenset[str]:
         """Return the open incidents that keep quiet what an inhibition's key names."""
         with self.store.lock:
-            return frozenset(self.store.holds.get(key, ()))
+            known = self.store.incidents
+            held = self.store.holds.get(key, ())
+            return frozenset(each for each in held if each in known and known[each].state == "open")
 
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing."""
