@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from reflexarc.events.delivery import CANARY, Delivery, Outcome
 from reflexarc.events.notice import ChannelKind
@@ -11,7 +10,7 @@ from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
 from reflexarc.notify import rules
 from reflexarc.notify.config import Pacing
-from reflexarc.notify.look import Look
+from reflexarc.notify.look import Left, Look
 from reflexarc.notify.model import Busy, Lease
 from reflexarc.notify.ports import (
     DeadLetters,
@@ -54,28 +53,18 @@ class DeliveryService:
     def look(self, group: str, deadline: datetime) -> None:
         """Serve the group until it is clean or the deadline has passed.
 
-        Raises Unavailable when the outbox or the re-wake fails: only a redelivery can help.
+        Raises Unavailable when the outbox or the re-wake fails: only a redelivery can help. Who
+        gives a lease back and gets no answer may have lost it, and can plan no look of its own.
         """
         lease = self.outbox.acquire(group, self.new_owner(), self.clock())
         if isinstance(lease, Busy):
             return
         look = self._look(lease, deadline)
-        try:
-            rest = self._drain(look)
-        except RateLimited as error:
-            self.journal.failing(group, str(error), 0)
-            wait = rules.patience(error.retry_after, self.pacing.longest)
-            self._postpone(lease, wait, failures=0)
-        except Ambiguous as error:
-            self.outbox.suspect(lease)
-            self._back_off(look, self.pacing.recheck, str(error))
-        except Unavailable as error:
-            self._back_off(look, self.pacing.backoff, str(error))
-        else:
-            if rest == "late":
-                self._postpone(lease, timedelta(0), failures=0)
-            elif rest != "clean":
-                self.re_wakes.later(group, rest, self.clock())
+        while not look.late:
+            left = self._served(look)
+            if left is None or (not left.again and self._gave_back(lease, left.earliest)):
+                return
+        self._postpone(lease, timedelta(0), failures=0)
 
     def _handle(
         self, delivery: Delivery, deadline: datetime, looked: dict[str, Outcome]
@@ -120,20 +109,32 @@ class DeliveryService:
             clock=self.clock,
         )
 
-    def _drain(self, look: Look) -> datetime | Literal["clean", "late"]:
-        """Tell all there is to tell now; return when to come back for what waits for its pace."""
-        while not look.late:
-            left = look.serve()
-            if left.again:
-                continue
-            if left.earliest is None:
-                if self.outbox.release(look.lease):
-                    return "clean"
-            elif (now := self.clock()) < left.earliest:
-                deferred = self.outbox.defer(look.lease, left.earliest, now)
-                if deferred != "again":
-                    return left.earliest if deferred == "rewake" else "clean"
-        return "late"
+    def _served(self, look: Look) -> Left | None:
+        """Tell all there is to tell now; None when that failed, and another look is planned."""
+        try:
+            return look.serve()
+        except RateLimited as error:
+            self.journal.failing(look.lease.group, str(error), 0)
+            wait = rules.patience(error.retry_after, self.pacing.longest)
+            self._postpone(look.lease, wait, failures=0)
+        except Ambiguous as error:
+            self.outbox.suspect(look.lease)
+            self._back_off(look, self.pacing.recheck, str(error))
+        except Unavailable as error:
+            self._back_off(look, self.pacing.backoff, str(error))
+        return None
+
+    def _gave_back(self, lease: Lease, earliest: datetime | None) -> bool:
+        """Give the lease back, with a re-wake for what waits for its pace; False: look again."""
+        if earliest is None:
+            return self.outbox.release(lease)
+        now = self.clock()
+        if earliest <= now:
+            return False
+        deferred = self.outbox.defer(lease, earliest, now)
+        if deferred == "rewake":
+            self.re_wakes.later(lease.group, earliest, now)
+        return deferred != "again"
 
     def _back_off(self, look: Look, first: timedelta, reason: str) -> None:
         failures = look.failures
