@@ -83,7 +83,7 @@ def page(gpu: int = 1, *, lead: Incident | None = None, **fields: Any) -> Page:
         "routes": ("all",),
     }
     if state == "resolved":
-        values |= {"resolved_at": at(60), "resolved_by": "verified repair"}
+        values |= {"resolved_at": at(60), "resolved_by": ""}
     if state == "acked":
         values |= {"acked_at": at(30), "acked_by": "operator"}
     return Page(**(values | fields))

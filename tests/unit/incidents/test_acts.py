@@ -201,6 +201,16 @@ def test_not_a_fault_is_kept_with_the_incident() -> None:
     desk.act("not_a_fault", desk.page())
 
     assert desk.incident(signal(1, entity=gpu(1))).marks == ("not a fault, says alice",)
+    assert ("not a fault", "alice") in [(each.what, each.by) for each in desk.page().history]
+
+
+def test_why_a_person_resolved_a_page_is_in_its_history_once() -> None:
+    desk = open_page()
+    action = desk.act("resolve", desk.page(), reason="rack was moved")
+    desk.acts().apply(action)
+
+    said = [each.what for each in desk.page().history]
+    assert said.count("why: rack was moved") == 1
 
 
 def test_fault_after_a_person_resolved_pages_anew() -> None:

@@ -189,7 +189,7 @@ def test_a_resolve_says_so_at_once_and_strikes_the_instruction() -> None:
     read = shown(story(about=about))
 
     assert read[0].startswith("✅ Resolved: XID 79")
-    assert "after 12 min 34 s by verified repair. Nothing left to do.\n" in read[1]
+    assert "after 12 min 34 s. Nothing left to do.\n" in read[1]
     assert read[1].endswith("👀 Acknowledged by bob\n~Drain node-7 and power-cycle it.~")
     assert "The driver can no longer reach the GPU." not in read
     assert BUTTONS not in read
@@ -199,6 +199,17 @@ def test_a_page_that_a_person_resolved_says_what_is_still_broken() -> None:
     read = shown(story(member(2), state="resolved", resolved_by="alice"))
 
     assert read[1].endswith("after 1 min by alice. 1 not known to be repaired.")
+
+
+def test_a_persons_word_is_not_told_as_a_repair() -> None:
+    ended = lost_gpu(state="resolved", resolved_at=at(60))
+    other = member(2, state="resolved", resolved_at=at(59))
+
+    read = shown(story(other, lead=ended, state="resolved", resolved_by="alice"))
+
+    assert read[1].endswith("by alice. No repair was seen: if it goes on, it pages anew.")
+    assert any(said.endswith("2 GPUs ended") for said in read)
+    assert not any("repaired" in said for said in read)
 
 
 def test_a_resolve_without_instruction_or_time_still_reads() -> None:

@@ -18,6 +18,7 @@ from reflexarc.kernel.pause import jittered_pause
 
 TRIES = 8
 _HOW = {"resolve": "resolved by {who}", "not_a_fault": "not a fault, says {who}"}
+_NOTE = {"resolve": "", "not_a_fault": "not a fault"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,11 @@ class ActionService:
         self._change(action, lambda found: pages.hushed(found, action.person, until, self.clock()))
 
     def _end(self, action: Action) -> None:
-        how = _HOW[action.act].format(who=pages.shown(action.person))
+        who, note = pages.shown(action.person), _NOTE[action.act]
+        how = _HOW[action.act].format(who=who)
         if action.reason:
-            how = f"{how}: {action.reason}"
-        groups = self.ending.end(action.page, how, by=pages.shown(action.person))
+            how, note = f"{how}: {action.reason}", f"{note or 'why'}: {action.reason}"
+        groups = self.ending.end(action.page, how, by=who, note=note)
         self.wake_ups.wake(sorted(groups))
 
     def _change(self, action: Action, change: Callable[[Page], Page]) -> None:

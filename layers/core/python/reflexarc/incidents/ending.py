@@ -36,10 +36,12 @@ class Ending:
         how: str,
         *,
         by: str = "",
+        note: str = "",
         only: Callable[[Incident], bool] = lambda _: True,
     ) -> frozenset[str]:
         """End the open incidents of a page that `only` takes; return the groups with work.
 
+        `how` is kept with each incident, `note` in the page's history, which its thread shows.
         Doing it again goes on where it stopped. Raises Unavailable when that is needed.
         """
         members = [each.fingerprint for each in self.book.members(ref) if each.state == "open"]
@@ -49,7 +51,7 @@ class Ending:
         page = self.book.page(ref)
         if page is None or page.state == "resolved":
             return frozenset()
-        groups = self._end_lead(page, how, by, only)
+        groups = self._end_lead(page, how, (by, note), only)
         closing = Closing(book=self.book, clock=self.clock, pause=self.pause)
         concluded = closing.conclude(ref) or page
         return groups | self.book.mark(concluded, self.clock())
@@ -77,8 +79,9 @@ class Ending:
         raise Conflict(f"lost {TRIES} races for members of page {ref.scope}")
 
     def _end_lead(
-        self, page: Page, how: str, by: str, only: Callable[[Incident], bool]
+        self, page: Page, how: str, said: tuple[str, str], only: Callable[[Incident], bool]
     ) -> frozenset[str]:
+        by, note = said
         for attempt in range(TRIES):
             draft = Draft(self.book, self.policy(), self.clock())
             found = draft.page(page.ref)
@@ -91,6 +94,8 @@ class Ending:
             if lead.state == "resolved":
                 steps = (step for step in found.steps if step.kind != "settle")
                 shut = pages.closing(pages.stepped(pages.led_by(found, lead), steps))
+                if note and found.state != "closing":
+                    shut = pages.said(shut, note, draft.now, by=by)
                 update = {"resolved_by": by, "flapping": found.flapping and not by}
                 draft.change(shut.model_copy(update=update))
             commit = draft.commit()

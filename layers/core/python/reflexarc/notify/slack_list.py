@@ -38,5 +38,5 @@ def render(page: Page, number: int, before: int, spots: tuple[Spot, ...]) -> Mes
     # How many there are in all would change every list page with every node that joins.
     title = f"Affected {first} to {last}, in the order in which they failed"
     said = title if spots else "Nothing more is affected"
-    lines = [slack_spots.line(spot)[0] for spot in spots]
+    lines = [slack_spots.line(spot, wording.well(page))[0] for spot in spots]
     return message(page, part_of(number), said, [section(f"*{said}*"), *sections(lines)])

@@ -44,7 +44,7 @@ def render(story: Story, latency_ms: int | None) -> Message:
         header(_header(page, reached)),
         *sections(_standing(page, reached)),
         fields(slack_fields.of(page, reached)),
-        *sections(_spots(reached)),
+        *sections(_spots(page, reached)),
         *([] if resolved else _caveats(page.lead)),
         *([] if resolved else _meaning(page.lead)),
         *_evidence(page.lead, LINES_SHOWN if reached.devices == 1 else 1),
@@ -144,22 +144,29 @@ def _resolution(page: Page, reached: Extent) -> Iterator[str]:
     ended = page.resolved_at or lead.resolved_at or lead.last_at
     lasted = wording.span(lead.first_at, ended)
     by = f" by {mrkdwn(page.resolved_by, NAME)}" if page.resolved_by else ""
-    left = wording.number(reached.open_devices)
-    rest = f"{left} not known to be repaired." if reached.open_devices else "Nothing left to do."
-    yield f"*Resolved* {date(ended)} after {lasted}{by}. {rest}"
+    yield f"*Resolved* {date(ended)} after {lasted}{by}. {_left(page, reached)}"
     if page.acked_by:
         yield f"{wording.ACKED_SIGN} Acknowledged by {mrkdwn(page.acked_by, NAME)}"
     action = mrkdwn(lead.action, ACTION).replace("~", "-")
-    if action and not reached.open_devices:
+    if action and not reached.open_devices and not page.resolved_by:
         yield f"~{action}~"
 
 
-def _spots(reached: Extent) -> list[str]:
+def _left(page: Page, reached: Extent) -> str:
+    """Return what is left to do after the end; a person's word is no repair."""
+    if reached.open_devices:
+        return f"{wording.number(reached.open_devices)} not known to be repaired."
+    if page.resolved_by:
+        return "No repair was seen: if it goes on, it pages anew."
+    return "Nothing left to do."
+
+
+def _spots(page: Page, reached: Extent) -> list[str]:
     """Return the nodes by name: few with all that is broken there, of many the worst."""
     if reached.devices == 1:
         return []
     if len(reached.spots) <= extent.TOP:
-        return [slack_spots.line(spot)[0] for spot in reached.spots]
+        return [slack_spots.line(spot, wording.well(page))[0] for spot in reached.spots]
     return [_worst(reached)]
 
 

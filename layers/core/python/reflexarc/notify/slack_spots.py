@@ -34,11 +34,14 @@ def counted(spot: Spot) -> str:
     return " ".join(part for part in (name_of(spot), _kinds(spot, devices)) if part)
 
 
-def line(spot: Spot) -> tuple[str, bool]:
-    """Return a node with the names of what is broken there, and whether all could be named."""
+def line(spot: Spot, well: str = "repaired") -> tuple[str, bool]:
+    """Return a node with the names of what is broken there, and whether all could be named.
+
+    `well` is the word for a node on which nothing is broken any more.
+    """
     role = _ROLES.get(frozenset(thing.role for thing in spot.things), "")
     if not spot.open_devices:
-        what = " ".join(part for part in (_kinds(spot, spot.devices), "repaired") if part)
+        what = " ".join(part for part in (_kinds(spot, spot.devices), well) if part)
         return f"{wording.RESOLVED_SIGN} {name_of(spot)} {what}{role}", True
     what, whole = _named(spot)
     return f"{name_of(spot)}{f' {what}' if what else ''}{role}", whole

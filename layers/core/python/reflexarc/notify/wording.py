@@ -33,6 +33,11 @@ def standing(page: Page) -> str:
     return "Acked" if page.acked_at is not None else ""
 
 
+def well(page: Page) -> str:
+    """Return the word for what is over; what a person ended was not seen to be repaired."""
+    return "ended" if page.resolved_by else "repaired"
+
+
 def utc(instant: datetime) -> str:
     """Return an instant as people read it in a log."""
     try:
