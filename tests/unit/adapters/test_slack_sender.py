@@ -139,10 +139,25 @@ def test_a_reply_to_a_message_that_is_gone_brings_the_message_back(
     told = tell(sender, story(history=(OPENED,)))
     messages(standins).clear()
 
-    again = tell(sender, story(history=(OPENED, REMINDER)), told)
+    again = tell(sender, story(history=(OPENED, REMINDER)), told, at(200))
 
     assert parts(standins) == ["root", "history/2"]
     assert again.vendor_id == messages(standins)[0]["ts"]
+
+
+def test_a_message_that_takes_no_reply_is_not_posted_again_and_again(
+    standins: StandIns, http: HttpPool
+) -> None:
+    sender = slack_sender(standins, http)
+    about = story(*MANY, history=(OPENED,))
+    root = sender.send(due(sender, about, None), SLACK, None)
+    refused = {"do": "error", "error": "cannot_reply_to_message", "times": 9}
+    standins.faults.plan([{"vendor": "slack", "method": "chat.postMessage", **refused}])
+
+    with pytest.raises(Rejected, match="takes no reply"):
+        sender.send(due(sender, about, root), SLACK, root)
+
+    assert parts(standins) == ["root"]
 
 
 def test_a_lost_answer_is_found_by_metadata(standins: StandIns, http: HttpPool) -> None:

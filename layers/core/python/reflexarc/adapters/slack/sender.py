@@ -1,7 +1,7 @@
 """Fills notify.ports.Sender with Slack: by bot token, by webhook where the token cannot."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reflexarc.adapters.secrets.secret import Secret
@@ -12,9 +12,12 @@ from reflexarc.adapters.slack.web_api import SlackWebApi
 from reflexarc.adapters.slack.webhook import SlackWebhook
 from reflexarc.events.notice import Channel
 from reflexarc.events.page import Story
+from reflexarc.kernel.errors import Rejected
 from reflexarc.notify import slack_plan
 from reflexarc.notify.model import Receipt, Task
 from reflexarc.notify.slack_plan import FALLBACK, ROOT, VIA, known_as
+
+JUST_NOW = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +98,11 @@ class SlackSender:
         ts = known.vendor_id if known else ""
         try:
             place = self.api.put(token, where, ts, _threaded(body, root))
-        except MessageGone:
-            return _without_root(receipt or task.becomes)
+        except MessageGone as error:
+            known = receipt or task.becomes
+            if _stands(known, task):
+                raise Rejected(f"the message is there and takes no reply: {error}") from error
+            return _without_root(known)
         return _with_reply(task, place.ts)
 
     def _by_webhook(self, task: Task, receipt: Receipt | None) -> Receipt:
@@ -139,6 +145,15 @@ def _with_reply(task: Task, ts: str) -> Receipt:
     name = known_as(task.part)
     posted = task.becomes.parts[name].model_copy(update={"vendor_id": ts})
     return task.becomes.model_copy(update={"parts": {**task.becomes.parts, name: posted}})
+
+
+def _stands(known: Receipt, task: Task) -> bool:
+    """Return whether Slack took the page's message a moment ago.
+
+    Where a channel allows no threads, to post it anew for each reply would never end.
+    """
+    now = task.becomes.parts[known_as(task.part)].updated_at
+    return now is not None and now - (known.updated_at or known.posted_at) < JUST_NOW
 
 
 def _without_root(receipt: Receipt) -> Receipt:
