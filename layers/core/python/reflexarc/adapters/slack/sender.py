@@ -99,10 +99,10 @@ class SlackSender:
         try:
             place = self.api.put(token, where, ts, _threaded(body, root))
         except MessageGone as error:
-            known = receipt or task.becomes
-            if _stands(known, task):
+            before = receipt or task.becomes
+            if _stands(before, task):
                 raise Rejected(f"the message is there and takes no reply: {error}") from error
-            return _without_root(known)
+            return _without_root(before)
         return _with_reply(task, place.ts)
 
     def _by_webhook(self, task: Task, receipt: Receipt | None) -> Receipt:
