@@ -149,13 +149,16 @@ class IncidentService:
         return frozenset(groups)
 
     def _settled(self, ref: PageRef) -> Page | None:
-        """Return a page, waiting a little for whoever is just looking whether it is over."""
+        """Return a page, waiting a little for whoever is just looking whether it is over.
+
+        Who looks may have died at it: then the looking is ours.
+        """
         for attempt in range(TRIES):
             page = self.book.page(ref)
             if page is None or page.state != "closing":
                 return page
             self.pause(attempt)
-        return page
+        return self._closing().conclude(ref)
 
     def _rehome(self, things: Iterable[str], ref: PageRef, policy: Policy) -> frozenset[str]:
         groups: set[str] = set()
