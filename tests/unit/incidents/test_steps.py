@@ -81,6 +81,32 @@ def test_ack_ends_escalation_and_reminders() -> None:
     assert names(desk.page()) == ["pagerduty", "slack"]
 
 
+def test_silence_of_a_page_puts_escalation_and_reminders_off_until_it_ends() -> None:
+    desk = Desk(policy=policy(repeat=timedelta(hours=4), **ESCALATE))
+    desk.record(signal())
+
+    desk.act("silence", desk.page())
+    desk.forward(minutes=30)
+    desk.tick()
+    assert names(desk.page()) == ["pagerduty", "slack"]
+
+    desk.forward(minutes=30)
+    desk.tick()
+    assert names(desk.page()) == ["pagerduty", "slack", "manager"]
+    assert [(step.kind, step.at) for step in desk.page().steps] == [("repeat", at(4 * 3600))]
+
+
+def test_page_that_grows_graver_under_a_silence_escalates_as_if_there_was_none() -> None:
+    desk = Desk(policy=policy(**ESCALATE))
+    desk.record(signal(1, cause="xid/63", severity=Severity.WARNING))
+    desk.act("silence", desk.page())
+
+    desk.forward(minutes=1)
+    desk.record(signal(2, cause="xid/48"))
+
+    assert [step.at for step in desk.page().steps] == [at(660), at(1_860)]
+
+
 @pytest.mark.parametrize("kind", ["escalate", "repeat"])
 def test_step_that_was_left_on_an_acked_page_tells_nobody(kind: str) -> None:
     desk = Desk(policy=policy(repeat=timedelta(hours=1), **ESCALATE))

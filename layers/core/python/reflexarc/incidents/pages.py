@@ -85,9 +85,23 @@ def raised(page: Page, wanted: Wanted, severity: Severity, now: datetime) -> Pag
         update |= {"state": state, "acked_at": None, "acked_by": ""}
         what += "; the acknowledgement is void"
     page = said(page, what, now, loud=True).model_copy(update=update)
-    known = {(step.kind, step.channels) for step in page.steps}
-    more = (step for step in wanted.steps if (step.kind, step.channels) not in known)
-    return stepped(page, (*page.steps, *more))
+    return stepped(page, _with(page.steps, wanted.steps))
+
+
+def _with(steps: tuple[Step, ...], wanted: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return steps to come with those wanted now; what a silence put off comes as wanted."""
+    latest: dict[tuple[str, tuple[str, ...]], datetime] = {}
+    for step in wanted:
+        key = step.kind, step.channels
+        latest[key] = max(step.at, latest.get(key, step.at))
+    put_off = {
+        (step.kind, step.channels)
+        for step in steps
+        if step.at > latest.get((step.kind, step.channels), step.at)
+    }
+    kept = [step for step in steps if (step.kind, step.channels) not in put_off]
+    known = {(step.kind, step.channels) for step in kept}
+    return (*kept, *(step for step in wanted if (step.kind, step.channels) not in known))
 
 
 def told(page: Page, channels: Iterable[Channel]) -> Page:
@@ -121,12 +135,17 @@ def acked(page: Page, person: Person, now: datetime) -> Page:
 
 
 def hushed(page: Page, person: Person, until: datetime, now: datetime) -> Page:
-    """Return the page as somebody silenced it: what was told stays, nobody is called again."""
-    rest = (step for step in page.steps if step.kind not in {"escalate", "repeat"})
+    """Return the page as somebody silenced it: what was told stays, nobody is called until then."""
+    steps = (
+        step.model_copy(update={"at": max(step.at, until)})
+        if step.kind in {"escalate", "repeat"}
+        else step
+        for step in page.steps
+    )
     what = f"silenced until {until:%Y-%m-%d %H:%M} UTC"
     if any(entry.what == what for entry in page.history):
         return page
-    return stepped(said(page, what, now, by=shown(person)), rest)
+    return stepped(said(page, what, now, by=shown(person)), steps)
 
 
 def closing(page: Page) -> Page:

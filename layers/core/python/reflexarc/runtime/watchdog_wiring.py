@@ -62,8 +62,9 @@ def _chores(settings: WatchdogSettings) -> SweepService:
     return SweepService(
         chores={
             "stale groups": stale.wake,
-            "silent nodes": silence.look,
             "steps that are due": steps,
+            # A message a node, one by one: where all are silent it may take the rest of the tick.
+            "silent nodes": silence.look,
             "canaries": SqsCanaries(sqs, warm).send,
         },
         clock=system_clock,
