@@ -166,7 +166,9 @@ def _joins(
     is_cause = (group.origin and not led.origin) or (
         role == "member" and group.family != led.family
     )
-    if role != "echo" and (_rises(page, incident, want) or is_cause):
+    # It may have led the page before: a second row of it would stay when it is well again.
+    leads = page.lead.fingerprint == incident.fingerprint
+    if leads or (role != "echo" and (_rises(page, incident, want) or is_cause)):
         draft.change(_led(draft, page, incident, want))
     else:
         draft.join(page, pages.member_of(incident))
