@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -14,12 +15,12 @@ from reflexarc.adapters.sqs.actions import SqsActions
 from reflexarc.cli.incidents import incidents_app
 from reflexarc.events.action import Action
 from reflexarc.events.incident import Incident, PageRef
-from reflexarc.events.page import Entry, Page, Step, page_key
+from reflexarc.events.page import Entry, Mute, Page, Step, page_key
 from reflexarc.incidents.model import Commit, IncidentWrite, PageWrite
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.runtime import operator
 from tests.support.aws import aws, drain, dynamodb, make_table, queue, sqs
-from tests.support.notices import PAGERDUTY, SLACK, member
+from tests.support.notices import NOW, PAGERDUTY, SLACK, member
 
 ROOT = Path(__file__).parents[3]
 TABLE = "incidents"
@@ -94,12 +95,108 @@ def test_an_empty_list_says_so() -> None:
 def test_the_list_names_what_is_broken_and_where() -> None:
     incident = opened()
 
-    shown = run(incidents_app, ["list"], env={"COLUMNS": "200"}).output
+    shown = run(incidents_app, ["list", "--each"]).output
 
     assert incident.fingerprint[:12] in shown
     assert page_id() in shown
     assert "Xid 79: GPU has fallen off the bus" in shown
     assert "GPU 0000:3b:00 on gpu-node-7" in shown
+
+
+def joined(incident: Incident, gpu: int, fingerprint: str = "") -> Incident:
+    entity = incident.entity.model_copy(update={"device": f"0000:{gpu:02x}:00"})
+    other = incident.model_copy(
+        update={"entity": entity, "fingerprint": fingerprint or entity.fingerprint, "version": 1}
+    )
+    DynamoIncidentBook(dynamodb(), TABLE).commit(
+        Commit(at=incident.opened_at, incidents=(IncidentWrite(incident=other, expected=0),))
+    )
+    return other
+
+
+def test_the_list_has_one_line_a_page_with_how_far_it_reaches() -> None:
+    incident = opened()
+    for gpu in range(3):
+        joined(incident, gpu)
+
+    head, *lines = run(incidents_app, ["list"]).output.splitlines()
+
+    assert head.split()[:3] == ["ID", "SEVERITY", "STATE"]
+    (line,) = lines
+    assert line.split()[:3] == [page_id(), "critical", "open"]
+    assert "4 GPUs of gpu-node-7" in line
+    assert "Xid 79: GPU has fallen off the bus" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "standing"),
+    [
+        ({"state": "acked", "acked_by": "ana", "acked_at": NOW}, "acked by ana"),
+        ({"muted": Mute(kind="silence", name="s")}, "muted: silence"),
+        ({"flapping": True}, "open, flapping"),
+        ({"state": "resolved", "resolved_by": "ana"}, "resolved by ana"),
+        ({"state": "resolved"}, "resolved"),
+    ],
+)
+def test_the_list_says_who_has_a_page(changes: dict[str, Any], standing: str) -> None:
+    incident = opened()
+    assert incident.page
+    book = DynamoIncidentBook(dynamodb(), TABLE)
+    page = book.page(incident.page)
+    assert page
+    changed = page.model_copy(update=changes | {"version": 2, "steps": ()})
+    book.commit(Commit(at=NOW, pages=(PageWrite(page=changed, expected=1),)))
+
+    line = run(incidents_app, ["list"]).output.splitlines()[1]
+
+    assert line.split("critical")[1].split("  ")[1].strip() == standing
+
+
+def test_what_nobody_was_told_of_is_listed_by_its_own_id() -> None:
+    incident = opened().model_copy(update={"page": None, "version": 2})
+    DynamoIncidentBook(dynamodb(), TABLE).commit(
+        Commit(at=incident.opened_at, incidents=(IncidentWrite(incident=incident, expected=1),))
+    )
+
+    line = run(incidents_app, ["list"]).output.splitlines()[1]
+
+    assert line.startswith(incident.fingerprint[:12])
+    assert "open, not told" in line
+
+
+def test_no_line_is_cut_in_a_pipe_and_none_is_coloured() -> None:
+    opened()
+
+    output = run(incidents_app, ["list", "--each"]).output
+
+    assert len(output.splitlines()) == 2
+    assert "\x1b" not in output
+
+
+def test_a_beginning_that_several_share_names_some_of_them() -> None:
+    incident = opened()
+    start = incident.fingerprint[:8]
+    for gpu in range(6):
+        joined(incident, gpu, fingerprint=f"{start}{gpu:024x}")
+
+    result = run(incidents_app, ["show", start])
+
+    assert result.exit_code == 1
+    assert f"several begin with {start}: {start}" in result.output
+    assert "(GPU 0000:05:00 on gpu-node-7)" in result.output
+    assert "and 2 more; type more of the id" in result.output
+
+
+@pytest.mark.parametrize("command", ["show", "ack", "resolve"])
+@pytest.mark.parametrize("beginning", ["", " ", "a"])
+def test_next_to_nothing_of_an_id_means_nothing(command: str, beginning: str) -> None:
+    opened()
+
+    result = run(incidents_app, [command, beginning])
+
+    assert result.exit_code == 1
+    assert "type at least 3 characters" in result.output
+    assert sent() == []
 
 
 def test_json_lines_are_incidents() -> None:
@@ -123,8 +220,9 @@ def test_an_incident_is_shown_by_the_beginning_of_its_id() -> None:
         f"{page_id()}, open, generation 1",
         "family gpu-lost by cluster=east",
         "pagerduty, slack (critical)",
-        "24 member; 24 open",
-        "and 4 more",
+        "25 GPUs of 25 nodes; 25 of 25 still open",
+        "node-3: 1 GPU",
+        "and 5 more (--json has all)",
         "escalate manager at",
         "opened, told to pagerduty, slack",
     ):

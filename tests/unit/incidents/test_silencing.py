@@ -134,3 +134,8 @@ def test_a_silence_is_found_by_its_beginning() -> None:
         only("01A", there)
     with pytest.raises(Rejected, match="no silence that begins with 03"):
         only("03", there)
+
+
+def test_nothing_of_an_id_is_not_the_only_silence() -> None:
+    with pytest.raises(Rejected, match="which silence"):
+        only(" ", [silence("01AB")])

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from reflexarc.cli import dlq_screen as screen
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, readable_errors
+from reflexarc.cli.terminal import console
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
 
@@ -62,7 +62,7 @@ def list_letters(
         for look in looks:
             typer.echo(json.dumps(screen.facts_of_queue(look)))
         return
-    Console(emoji=False).print(screen.listed(looks, now))
+    console().print(screen.listed(looks, now))
 
 
 @dlq_app.command()
@@ -88,7 +88,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(screen.facts_of(letter) | {"original": letter.original}))
         return
-    Console(emoji=False).print(screen.shown(letter, system_clock()))
+    console().print(screen.shown(letter, system_clock()))
 
 
 @dlq_app.command()

@@ -1,4 +1,4 @@
-"""What `reflexarc incidents` shows: the list, and one incident's whole story."""
+"""What `reflexarc incidents show` shows: one incident's whole story."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,46 +9,31 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from reflexarc.cli.incident_list_screen import COLOURS
 from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
-from reflexarc.events.page import Member, Page, page_key
-from reflexarc.events.severity import Severity
-from reflexarc.notify import wording
+from reflexarc.events.page import LIVE, Member, Page, Story
+from reflexarc.notify import extent, wording
 
 if TYPE_CHECKING:
     from reflexarc.runtime.operator import Dossier
 
-COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-ID_SHOWN, PAGE_SHOWN = 12, 8
-MEMBERS_SHOWN = 20
+NODES_SHOWN = 20
 Line = tuple[datetime, str, str]
 
 
-def listed(incidents: Sequence[Incident]) -> Table:
-    """Return the list as a table."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("ID", "PAGE", "SEVERITY", "STATE", "WHERE", "WHAT", "SEEN", "SINCE (UTC)"):
-        table.add_column(column, no_wrap=column in {"ID", "PAGE", "SEVERITY", "STATE"})
-    for incident in incidents:
-        table.add_row(
-            incident.fingerprint[:ID_SHOWN],
-            page_key(incident.page)[:PAGE_SHOWN] if incident.page else "",
-            f"[{COLOURS[incident.severity]}]{incident.severity}[/]",
-            incident.state,
-            escape(wording.place(incident)),
-            escape(incident.title),
-            f"{incident.count:,}",
-            f"{incident.opened_at:%m-%d %H:%M:%S}",
-        )
-    return table
-
-
-def shown(dossier: "Dossier", members: Sequence[Member]) -> Group:
-    """Return one incident in full."""
+def shown(dossier: "Dossier", members: Sequence[Member], *, hint: bool) -> Group:
+    """Return one incident in full; `hint` says below what to type next."""
     parts: list[Table | str] = [_facts(dossier.incident), ""]
     if dossier.page is not None:
         parts += [_page(dossier.page, members), ""]
-    return Group(*parts, _timeline(dossier))
+    parts.append(_timeline(dossier))
+    if hint and dossier.page is not None and dossier.page.state in LIVE:
+        key = dossier.page.key[:8]
+        parts.append(
+            f"\n[dim]next: reflexarc incidents ack {key} (or silence, resolve, not-a-fault)[/]"
+        )
+    return Group(*parts)
 
 
 def _facts(incident: Incident) -> Table:
@@ -79,26 +64,39 @@ def _page(page: Page, members: Sequence[Member]) -> Table:
             "page": f"{page.key[:8]}, {page.state}, generation {page.generation}",
             "grouped": escape(f"family {page.family}{f' by {by}' if by else ''}"),
             "led by": escape(wording.place(page.lead)),
-            "members": _members(members),
+            "reaches": _reaches(page, members),
             "told to": escape(f"{told} ({', '.join(page.routes) or 'no route'})"),
             "muted": escape(muted),
             "next": escape("; ".join(_step(page))),
-            "acked by": escape(page.acked_by),
+            "acked by": escape(_acked(page)),
             "ended by": escape(page.resolved_by),
         }
     )
 
 
-def _members(members: Sequence[Member]) -> str:
+def _reaches(page: Page, members: Sequence[Member]) -> str:
+    """Return what a page of several incidents is about, a line a node."""
     if not members:
         return ""
-    open_ones = sum(member.state == "open" for member in members)
-    roles = Counter(member.role for member in members)
-    counted = ", ".join(f"{number:,} {role}" for role, number in sorted(roles.items()))
-    places = [wording.place_of(member.entity) for member in members[:MEMBERS_SHOWN]]
-    more = len(members) - len(places)
-    rest = f"\nand {more:,} more (--json has all)" if more else ""
-    return escape(f"{counted}; {open_ones:,} open\n" + "\n".join(places) + rest)
+    reached = extent.of(Story(page=page, members=tuple(members)))
+    aside = extent.aside(reached)
+    whole = " + ".join(part for part in (extent.reach(reached), aside) if part)
+    counted = f"{whole}; {reached.open_devices:,} of {reached.devices:,} still open"
+    lines = [_spot(spot) for spot in reached.spots[:NODES_SHOWN]]
+    more = len(reached.spots) - len(lines)
+    rest = [f"and {more:,} more (--json has all)"] if more else []
+    return escape("\n".join([counted, *lines, *rest]))
+
+
+def _spot(spot: extent.Spot) -> str:
+    kinds = Counter(kind for kind, _ in spot.devices)
+    named = ", ".join(wording.things(kind, number) for kind, number in kinds.items())
+    well = len(spot.devices) - len(spot.open_devices)
+    return f"{spot.name}: {named}{f', {well:,} of them over' if well else ''}"
+
+
+def _acked(page: Page) -> str:
+    return f"{page.acked_by}, {wording.utc(page.acked_at)}" if page.acked_at else ""
 
 
 def _step(page: Page) -> Iterator[str]:
@@ -125,8 +123,11 @@ def _timeline(dossier: "Dossier") -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("TIME (UTC)", "EVENT", "DETAIL"):
         table.add_column(column, overflow="fold")
-    for at, name, detail in sorted(_events(dossier), key=lambda event: event[0]):
-        table.add_row(f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}", name, escape(detail))
+    events = sorted(_events(dossier), key=lambda event: event[0])
+    day = "%m-%d " if len({at.date() for at, _, _ in events}) > 1 else ""
+    for at, name, detail in events:
+        moment = f"{at:{day}%H:%M:%S}.{at.microsecond // 1000:03d}"
+        table.add_row(moment, name, escape(detail))
     return table
 
 
@@ -137,9 +138,16 @@ def _events(dossier: "Dossier") -> Iterator[Line]:
         yield entry.at, "page", f"{entry.what}{who}"
     for attempt in dossier.attempts:
         latency = "" if attempt.latency_ms is None else f", {attempt.latency_ms} ms after the line"
-        part = "" if attempt.part == "root" else f" {attempt.part}"
-        detail = f"{attempt.channel}{part}: {attempt.outcome}{latency} {attempt.detail}"
+        detail = (
+            f"{attempt.channel}{_part(attempt.part)}: {attempt.outcome}{latency} {attempt.detail}"
+        )
         yield attempt.at, attempt.action, detail.strip()
+
+
+def _part(part: str) -> str:
+    """Return which of a channel's messages this was, where it has several."""
+    kind, _, number = part.partition("/")
+    return {"history": " thread", "list": f" list {number}"}.get(kind, "")
 
 
 def _hops(incident: Incident) -> Iterator[Line]:

@@ -1,27 +1,22 @@
 """`reflexarc incidents`: what is broken, who was told, what people did, and doing it."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from reflexarc.cli.incident_lookup import LOOKS_AT_MOST, found
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
 from reflexarc.events.action import SILENCE_MAX_S, Act, Action, Person
-from reflexarc.events.incident import Incident
-from reflexarc.events.page import page_key
 from reflexarc.incidents.spans import span_of
 from reflexarc.kernel.errors import Rejected
 from reflexarc.kernel.ids import new_ulid
-
-if TYPE_CHECKING:
-    from reflexarc.runtime.operator import Deployment
 
 incidents_app = typer.Typer(
     no_args_is_help=True, help="List incidents, show one in full, take one on, end one."
 )
 State = Literal["open", "resolved", "any"]
-FINGERPRINT = 32
 Id = Annotated[
     str, typer.Argument(help="An id from the list or from an alert, or the beginning of one.")
 ]
@@ -35,24 +30,37 @@ Reason = Annotated[str, typer.Option(help="Shown with the page.")]
 def list_incidents(
     *,
     state: Annotated[State, typer.Option(help="Which incidents.")] = "open",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many lines.")] = 50,
+    each: Annotated[
+        bool, typer.Option("--each", help="A line an incident, instead of a line a page.")
+    ] = False,
     stack: StackName = "reflexarc",
     endpoint: EndpointUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List incidents, the most recently seen first."""
+    """List what is broken, a line a page, the most recently seen first; --json: an incident a line.
+
+    A page is one cause, however many GPUs it hit: its ID is the one that Slack and PagerDuty show.
+    """
+    from reflexarc.cli import incident_list_screen as screen  # noqa: PLC0415 - for a list alone
+
+    by_page = not (each or as_json)
     with deployment(stack, endpoint) as deployed:
-        found = deployed.incidents.recent(limit, None if state == "any" else state)
+        wanted = None if state == "any" else state
+        incidents = deployed.incidents.recent(LOOKS_AT_MOST if by_page else limit, wanted)
+        bundles = screen.of_pages(incidents, limit, deployed.incidents.page) if by_page else []
     if as_json:
-        for incident in found:
+        for incident in incidents:
             typer.echo(incident.model_dump_json(by_alias=True))
         return
-    if not found:
+    if not incidents:
         typer.echo("No incidents." if state == "any" else f"No {state} incidents.")
         return
-    from reflexarc.cli.incident_screen import listed  # noqa: PLC0415 - only for a terminal
-
-    Console(emoji=False).print(listed(found))
+    out = console()
+    if not by_page:
+        out.print(screen.listed(incidents))
+        return
+    out.print(screen.listed_by_page(bundles, hint=out.is_terminal))
 
 
 @incidents_app.command("show")
@@ -67,7 +75,7 @@ def show_incident(
     from reflexarc.cli.incident_screen import as_document, shown  # noqa: PLC0415 - as above
 
     with deployment(stack, endpoint) as deployed:
-        incident = _one(deployed, incident_id)
+        incident = found(deployed, incident_id)
         dossier = deployed.incidents.dossier(incident.fingerprint)
         if dossier is None:
             raise Rejected(f"there is no incident {incident_id}")
@@ -75,7 +83,8 @@ def show_incident(
     if as_json:
         typer.echo(json.dumps(as_document(dossier, members)))
         return
-    Console(emoji=False).print(shown(dossier, members))
+    out = console()
+    out.print(shown(dossier, members, hint=out.is_terminal))
 
 
 @incidents_app.command()
@@ -147,7 +156,7 @@ def _act(
     for_s: float = 3600,
 ) -> None:
     with deployment(stack, endpoint) as deployed:
-        incident = _one(deployed, incident_id)
+        incident = found(deployed, incident_id)
         page = deployed.incidents.page(incident.page) if incident.page else None
         if page is None:
             raise Rejected(f"nobody was told of incident {incident_id}: there is no page to act on")
@@ -168,24 +177,3 @@ def _act(
             )
         )
     typer.echo(f"page {page.key[:8]}: {act.replace('_', ' ')} by {who} is on its way")
-
-
-def _one(deployed: "Deployment", beginning: str) -> Incident:
-    """Return the incident whose id, or whose page's id, begins like this."""
-    if len(beginning) == FINGERPRINT and (whole := deployed.incidents.dossier(beginning)):
-        return whole.incident
-    known = deployed.incidents.recent(10_000)
-    found = [each for each in known if each.fingerprint.startswith(beginning)]
-    if not found:
-        told = (each for each in known if each.page)
-        pages = [each for each in told if each.page and page_key(each.page).startswith(beginning)]
-        found = [each for each in pages if _leads(deployed, each)] or pages[:1]
-    if len(found) == 1:
-        return found[0]
-    problem = "several incidents begin" if found else "no incident or page begins"
-    raise Rejected(f"{problem} with {beginning}")
-
-
-def _leads(deployed: "Deployment", incident: Incident) -> bool:
-    page = deployed.incidents.page(incident.page) if incident.page else None
-    return page is not None and page.lead.fingerprint == incident.fingerprint

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
 from reflexarc.cli.yaml_lines import NotYaml, read
 from reflexarc.events.page import Step
 from reflexarc.incidents.model import Policy
@@ -81,7 +82,7 @@ def try_out(
     if as_json:
         typer.echo(found.model_dump_json())
         return
-    Console(emoji=False).print(_shown(found))
+    console().print(_shown(found))
 
 
 def _moment(written: str | None) -> datetime:

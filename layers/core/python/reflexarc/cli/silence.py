@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
 from reflexarc.events.page import Silence
 from reflexarc.incidents.silencing import covered_by, ended, labels_from, only, silence_of
 from reflexarc.incidents.spans import span_of
@@ -91,7 +91,7 @@ def list_silences(
     table = Table("ID", "STATE", "LABELS", "UNTIL", "BY", "WHY", box=None, header_style="bold")
     for silence in found:
         table.add_row(*(escape(part) for part in _shown(silence, now)))
-    Console(emoji=False).print(table)
+    console().print(table)
 
 
 @silence_app.command()

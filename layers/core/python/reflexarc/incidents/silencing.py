@@ -84,6 +84,8 @@ def ended(silence: Silence, by: str, now: datetime) -> Silence:
 
 def only(beginning: str, silences: Sequence[Silence]) -> Silence:
     """Return the silence whose id begins so; raises Rejected where none or several do."""
+    if not beginning.strip():
+        raise Rejected("which silence? see `reflexarc silence list`")
     found = [silence for silence in silences if silence.id.startswith(beginning.upper())]
     if len(found) == 1:
         return found[0]
