@@ -109,7 +109,7 @@ def _is_text_for_people(original: str) -> bool:
         document = json.loads(original)
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and {"notice", "body"} <= document.keys()
+    return isinstance(document, dict) and "refused" in document
 
 
 def _group(letter: Letter) -> str:
