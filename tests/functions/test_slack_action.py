@@ -277,7 +277,7 @@ print("\\n".join(sys.modules))
 """
     loaded = set(run(program, SLACK_ACTION).split())
 
-    allowed = {"reflexarc.adapters.secrets", "reflexarc.adapters.slack"}
+    allowed = {"reflexarc.actions", "reflexarc.adapters.secrets", "reflexarc.adapters.slack"}
     unwanted = (FORBIDDEN - allowed) | {
         "reflexarc.gpu",
         "reflexarc.incidents",

@@ -152,6 +152,22 @@ def test_one_node_of_a_rack_that_lives_or_has_no_other_is_the_node(peers: list[P
     assert told_of(pulse(), *peers) == "node"
 
 
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (pulse("node-3", 86_400, told="peer"), "node"),
+        (pulse("node-3", 86_400, told="rack"), "node"),
+        (pulse("node-3", 86_400, told="node"), "rack"),
+        (pulse("node-3", 200, told="peer"), "rack"),
+        (pulse("node-3", 86_400, gone=True), "rack"),
+    ],
+)
+def test_a_rack_of_which_one_node_never_came_back_dies_anew_node_by_node(
+    left: Pulse, told: str
+) -> None:
+    assert told_of(pulse(), pulse("node-2", 140), left) == told
+
+
 def test_an_instance_that_ends_says_nothing_about_its_rack() -> None:
     assert told_of(pulse(), pulse("b", 120), leavers=frozenset({"i-b"})) == "node"
 

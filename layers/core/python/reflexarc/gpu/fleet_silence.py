@@ -182,8 +182,10 @@ def verdict_on(
         return Quiet(heard_ms=pulse.heard_ms, told="")
     if pulse.age(now) < SILENT_AFTER:
         return None
+    peers = tuple(peers)
     live = [each for each in peers if _counts(each, pulse, leavers)]
-    if live and all(each.age(now) >= LATE_AFTER for each in live):
+    dead = bool(live) and all(each.age(now) >= LATE_AFTER for each in live)
+    if dead and not any(_is_old(each, pulse) for each in peers):
         return Quiet(heard_ms=pulse.heard_ms, told="rack", rack=pulse.rack)
     return Quiet(heard_ms=pulse.heard_ms, told="node")
 
@@ -241,6 +243,17 @@ def _counts(peer: Pulse, pulse: Pulse, leavers: Collection[str]) -> bool:
         return True
     since = timedelta(milliseconds=pulse.heard_ms - peer.heard_ms)
     return bool(peer.told.told) and since <= TOGETHER
+
+
+def _is_old(peer: Pulse, pulse: Pulse) -> bool:
+    """Return whether a peer is left of an earlier silence of the rack, which is told still.
+
+    To say of a rack again what stands open of it would call nobody: its nodes are told of then.
+    """
+    told = peer.told
+    if told is None or told.told not in _OF_RACKS or told.rack != pulse.rack:
+        return False
+    return timedelta(milliseconds=pulse.heard_ms - peer.heard_ms) > TOGETHER
 
 
 def _over(pulse: Pulse, leavers: Collection[str]) -> bool:
