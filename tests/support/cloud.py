@@ -6,77 +6,39 @@ answer is lost, or the client's own retry repeats what had its effect already.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
-from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from functions.gpu_alert.handler import handler as gpu_alert
-from functions.incident.handler import handler as incident
 from functions.notify.handler import handler as notify
 from functions.slack_action.handler import handler as slack_action
 from functions.watchdog.handler import handler as watchdog
 from infra.catalog import QUEUES
-from reflexarc.adapters.http.pool import Answer
-from reflexarc.adapters.secrets.secrets_manager import SecretsManagerSecret
-from reflexarc.kernel import pause
 from reflexarc.kernel.clock import epoch_ms
-from reflexarc.kernel.errors import Ambiguous, Unavailable
-from reflexarc.runtime import (
-    actions_wiring,
-    clients,
-    incident_wiring,
-    notify_wiring,
-    observability,
-    senders,
-    watchdog_wiring,
-    wiring,
-)
+from reflexarc.kernel.errors import Unavailable
+from reflexarc.runtime import observability
 from samples.standins.limits import Limits
 from samples.standins.pagerduty import PagerDutyStandIn
-from samples.standins.reply import Reply
-from samples.standins.server import ROUTING_KEY, SIGNING_SECRET, TOKEN
+from samples.standins.server import ROUTING_KEY, TOKEN
 from samples.standins.slack import SlackStandIn
-from tests.functions import environment
+from tests.support import wired
 from tests.support.aws import REGION
+from tests.support.line import ANYWHERE, BEFORE, Line
 from tests.support.notices import NOW
 from tests.support.tables import Tables, refusal
+from tests.support.wired import DEAD, PREFIX, READERS, SECRETS, TABLE, Handler
 
-TABLE, FLEET, SLACK_CHANNEL = "reflexarc-incidents", "reflexarc-fleet", "C0GPUALERTS"
-PREFIX = f"https://sqs.{REGION}.amazonaws.com/123456789012/reflexarc-"
-DEAD = "dlq"
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-# What infra/catalog.py deploys: who reads a queue, and how long one invocation may take.
-READERS: Mapping[str, tuple[Handler, float]] = {
-    "gpu-faults": (gpu_alert, 10),
-    "signals": (incident, 10),
-    "notify-slack.fifo": (notify, 10),
-    "notify-pagerduty.fifo": (notify, 10),
-    "notify-later": (notify, 10),
-}
+RE_WAKES_MAX = 4
 TICKS = "the watchdog's rule"
-_BUILT = (
-    wiring.fault_service,
-    wiring.relay,
-    incident_wiring.signal_intake,
-    notify_wiring.delivery_service,
-    watchdog_wiring.watchdog,
-    actions_wiring.click_service,
-)
-_ANYWHERE = frozenset({"die", "twin", "other", "tick"})
-_QUEUE_BEFORE = _ANYWHERE | {"throttled"}
+_QUEUE_BEFORE = ANYWHERE | {"throttled"}
 _WRITE_BEFORE = _QUEUE_BEFORE | {"conflict"}
-_AFTER = _ANYWHERE | {"lost", "again"}
-_LINE_BEFORE = _ANYWHERE | {"closed", "limited", "broken"}
-_LINE_AFTER = _ANYWHERE | {"lost"}
-TROUBLES = tuple(sorted(_WRITE_BEFORE | _AFTER | _LINE_BEFORE))
+_AFTER = ANYWHERE | {"lost", "again"}
+TROUBLES = tuple(sorted(_WRITE_BEFORE | _AFTER | BEFORE))
 _READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 
 
@@ -130,6 +92,8 @@ class Cloud:
     recording: bool = False
     looks: int = 0
     choices: int = 0
+    others: tuple[str, ...] = tuple(READERS)
+    """The queues whose messages another invocation may take meanwhile."""
     _points: int = 0
     _numbers: int = 0
 
@@ -154,27 +118,11 @@ class Cloud:
     def open(self) -> Iterator["Cloud"]:
         """Let the functions of this process live here."""
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in _environment().items():
-                patch.setenv(name, value)
-            for module in (wiring, incident_wiring, notify_wiring, watchdog_wiring, actions_wiring):
-                patch.setattr(module, "system_clock", self.clock)
-            for module in (senders, actions_wiring):
-                secret = partial(SecretsManagerSecret, monotonic=lambda: self.now.timestamp())
-                patch.setattr(module, "SecretsManagerSecret", secret)
-            for module in (senders, watchdog_wiring):
-                patch.setattr(module, "HttpPool", lambda **_: Line(self))
-            patch.setattr(pause, "time", SimpleNamespace(sleep=lambda _: self.forward(0.005)))
-            patch.setattr(clients, "_client", lambda service, **_: _client_of(service))
-            _HERE[:] = [self]
-            observability.logger.cache_clear()
-            observability.metrics.cache_clear()
-            patch.setattr(observability.metrics(), "add_metric", lambda **_: None)
-            _forget()
+            wired.live_in(patch, clock=self.clock, pool=lambda **_: Line(self), call=self.call)
             yield self
-            _forget()
-            observability.logger.cache_clear()
-            observability.metrics.cache_clear()
-            _HERE.clear()
+            wired.forget()
+        observability.logger.cache_clear()
+        observability.metrics.cache_clear()
 
     def clock(self) -> datetime:
         """Return the time here."""
@@ -235,7 +183,7 @@ class Cloud:
         try:
             return handler(event, None)
         except Died:
-            _forget()
+            wired.forget()
             self._forsake(run)
             return None
         except Broken as promise:
@@ -254,12 +202,12 @@ class Cloud:
         """Answer a client's call, if nothing goes wrong."""
         self.forward(0.003)
         writes = service == "dynamodb" and operation not in _READS
-        trouble = self._meet(_WRITE_BEFORE if writes else _QUEUE_BEFORE)
+        trouble = self.meet(_WRITE_BEFORE if writes else _QUEUE_BEFORE)
         if trouble in {"throttled", "conflict"}:
             self._unsent(operation, params)
             raise _refused(trouble, operation, params)
         answer = self._done(service, operation, params)
-        trouble = self._meet(_AFTER)
+        trouble = self.meet(_AFTER)
         if trouble == "again" and operation != "TransactWriteItems":  # its token makes it once
             return self._done(service, operation, params)
         if trouble == "lost":
@@ -268,7 +216,7 @@ class Cloud:
             raise ReadTimeoutError(endpoint_url=service)
         return answer
 
-    def _meet(self, may: frozenset[str]) -> str:
+    def meet(self, may: frozenset[str]) -> str:
         """Let something happen at this end of a call; return what its caller must do."""
         self._points += 1
         fits = [each for each in self.troubles if each[0] <= self._points and each[1] in may]
@@ -297,7 +245,7 @@ class Cloud:
         if what == "twin" and run.queue in READERS:
             self.deliver(run.queue, [self.double(run.queue, each) for each in run.messages])
             return
-        due = [(queue, each) for queue in READERS for each in self.due(queue)]
+        due = [(queue, each) for queue in self.others for each in self.due(queue)]
         if due:
             self.choices += 1
             queue, message = due[self.choices * 7 % len(due)]
@@ -337,7 +285,7 @@ class Cloud:
         if service == "dynamodb":
             return self._stored(operation, params)
         if operation == "GetSecretValue":
-            return {"SecretString": json.dumps(_SECRETS[params["SecretId"]])}
+            return {"SecretString": json.dumps(SECRETS[params["SecretId"]])}
         queue = params["QueueUrl"].removeprefix(PREFIX)
         entries = params.get("Entries") or [params]
         for entry in entries:
@@ -369,13 +317,17 @@ class Cloud:
             self.forsaken |= self.groups_owed()
 
     def _check_re_wakes(self, body: str) -> None:
-        """A re-wake that lies before another is overtaken. There is one more."""
+        """A group has one re-wake, and few that a sooner one has overtaken.
+
+        One that is due within a second may be thought gone: SQS delays by whole seconds.
+        """
+        soon = self.now + timedelta(seconds=1)
         planned = [
             each
             for each in self.queues["notify-later"]
-            if each.body == body and each.visible_at > self.now and not (each.copy or each.receives)
+            if each.body == body and each.visible_at > soon and not (each.copy or each.receives)
         ]
-        if len({each.visible_at for each in planned}) > 2:
+        if len({each.visible_at for each in planned}) > RE_WAKES_MAX:
             raise Broken("re-wakes multiply")
 
     def _looked(self, done: Sequence[Message]) -> None:
@@ -398,99 +350,6 @@ class Cloud:
     def looked(self) -> None:
         """Count a call of a vendor."""
         self.looks += 1
-
-
-@dataclass
-class Line:
-    """The vendors at the end of a line that fails before a request, or after it (an HttpPool)."""
-
-    cloud: Cloud
-
-    def post(
-        self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Post, if the line lets it."""
-        arguments = json.loads(json.dumps(document))
-        if url.endswith("/v2/enqueue"):
-            return self._through(lambda: self.cloud.pagerduty.enqueue(arguments, 1_000))
-        return self._slack(url, arguments, headers)
-
-    def get(
-        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Get, if the line lets it."""
-        return self._slack(url, dict(query), headers)
-
-    def _slack(
-        self, url: str, arguments: dict[str, Any], headers: Mapping[str, str] | None
-    ) -> Answer:
-        method, bearer = url.rpartition("/")[2], (headers or {})["Authorization"]
-        return self._through(lambda: self.cloud.slack.call(method, bearer, arguments))
-
-    def _through(self, request: Callable[[], Reply]) -> Answer:
-        self.cloud.forward(0.05)
-        self.cloud.looked()
-        match self.cloud._meet(_LINE_BEFORE):  # noqa: SLF001 - one machine, two classes
-            case "closed":
-                raise Unavailable("cannot reach the vendor")
-            case "limited":
-                return Answer(status=429, body=b"", headers={"Retry-After": "3"})
-            case "broken":
-                return Answer(status=503, body=b"", headers={})
-        reply = request()
-        if self.cloud._meet(_LINE_AFTER) == "lost":  # noqa: SLF001 - as above
-            self.cloud.forward(4)
-            raise Ambiguous("no answer from the vendor")
-        body = json.dumps(reply.body).encode()
-        return Answer(status=reply.status, body=body, headers=reply.headers)
-
-
-_HERE: list[Cloud] = []
-_SECRETS: Mapping[str, Mapping[str, str]] = {
-    "slack": {"token": TOKEN, "signing_secret": SIGNING_SECRET},
-    "pagerduty": {"routing_key": ROUTING_KEY},
-}
-
-
-@cache
-def _client_of(service: str) -> Any:
-    """Return botocore's own client, whose requests end here."""
-    client: Any = botocore.session.get_session().create_client(
-        service, REGION, aws_access_key_id="nobody", aws_secret_access_key="nobody"
-    )
-    client._make_api_call = lambda operation, params: _HERE[0].call(service, operation, params)
-    return client
-
-
-def _environment() -> dict[str, str]:
-    names = {
-        "GPU_FAULTS": "gpu-faults",
-        "SIGNALS": "signals",
-        "NOTIFY_SLACK": "notify-slack.fifo",
-        "NOTIFY_PAGERDUTY": "notify-pagerduty.fifo",
-        "NOTIFY_OTHERS": "notify-others.fifo",
-        "NOTIFY_LATER": "notify-later",
-        "REJECTED": DEAD,
-    }
-    return {
-        **environment.NOTIFY,
-        **environment.GPU_ALERT,
-        **environment.INCIDENT,
-        **environment.WATCHDOG,
-        **{f"{name}_QUEUE_URL": f"{PREFIX}{queue}" for name, queue in names.items()},
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "INCIDENTS_TABLE": TABLE,
-        "FLEET_TABLE": FLEET,
-        "SLACK_CHANNEL": SLACK_CHANNEL,
-        "SLACK_SECRET_ARN": "slack",
-        "PAGERDUTY_SECRET_ARN": "pagerduty",
-    }
-
-
-def _forget() -> None:
-    """Let the next invocation start from cold."""
-    for built in _BUILT:
-        built.cache_clear()
 
 
 def _record(queue: str, message: Message) -> dict[str, Any]:

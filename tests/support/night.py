@@ -7,16 +7,15 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Order, Signal
-from reflexarc.kernel.clock import epoch_ms
 from reflexarc.kernel.ids import ulid
 from samples.standins.clicks import signed_click
 from samples.standins.server import SIGNING_SECRET
-from tests.support.cloud import READERS, SLACK_CHANNEL, TABLE, Broken, Cloud
+from tests.support.cloud import Broken, Cloud
+from tests.support.wired import READERS, SLACK_CHANNEL, TABLE
 
 NODES, GPUS = 3, 2
 LINES = {
@@ -177,7 +176,9 @@ class Night:
         if coming:
             self.cloud.now = max(self.cloud.now, min(coming))
             return True
-        pages = [json.loads(row["doc"]["S"]) for row in self.cloud.tables.rows(TABLE, "PAGE#", "A#")]
+        pages = [
+            json.loads(row["doc"]["S"]) for row in self.cloud.tables.rows(TABLE, "PAGE#", "A#")
+        ]
         if self.cloud.groups_owed() or any(page["steps"] for page in pages):
             self.cloud.forward(60)
             self.cloud.tick()
@@ -224,7 +225,9 @@ class Night:
             told = sum(self.sent.get(event, 0) for event in about)
             same = then["generation"] == now["generation"] and (was or not now["cleared"])
             # What a transaction ends as well as opens is counted, but is not in its last version.
-            if now["count"] > then["count"] + told or (same and now["count"] < then["count"] + told):
+            if now["count"] > then["count"] + told or (
+                same and now["count"] < then["count"] + told
+            ):
                 raise Broken("a fault is counted twice, or not at all")
 
     def _messages(self) -> list[dict[str, Any]]:
@@ -239,7 +242,7 @@ class Night:
 
 
 def _device(gpu: int) -> str:
-    return f"0000:{0x3b + gpu:02x}:00"
+    return f"0000:{0x3B + gpu:02x}:00"
 
 
 def _is(row: dict[str, Any], prefix: str) -> bool:

@@ -114,12 +114,13 @@ class Tables:
 
     def _written(self, kind: str, before: Item | None, params: Mapping[str, Any]) -> Item | None:
         key = _key(params.get("Key") or params["Item"])
-        after = {
+        makers: Mapping[str, Callable[[], Item | None]] = {
             "Put": lambda: _copied(params["Item"]),
             "Update": lambda: _updated(before, params),
             "Delete": lambda: None,
             "ConditionCheck": lambda: before,
-        }[kind]()
+        }
+        after = makers[kind]()
         self._set(params["TableName"], key, after)
         return after
 
@@ -137,9 +138,7 @@ class Tables:
                 "TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons
             )
         kept = [_copied(row) for row in before]
-        after = [
-            self._written(kind, row, w) for row, (kind, w) in zip(before, writes, strict=True)
-        ]
+        after = [self._written(kind, row, w) for row, (kind, w) in zip(before, writes, strict=True)]
         for watch in self.watchers:
             watch(kept, [_copied(row) for row in after])
         return {}
@@ -173,7 +172,9 @@ def _projected(row: Item, params: Mapping[str, Any]) -> Item:
     if "ProjectionExpression" not in params:
         return _copied(row)
     names = params.get("ExpressionAttributeNames", {})
-    wanted = [names.get(each.strip(), each.strip()) for each in params["ProjectionExpression"].split(",")]
+    wanted = [
+        names.get(each.strip(), each.strip()) for each in params["ProjectionExpression"].split(",")
+    ]
     return {name: dict(row[name]) for name in wanted if name in row}
 
 
