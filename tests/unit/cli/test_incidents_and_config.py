@@ -160,8 +160,22 @@ def test_what_nobody_was_told_of_is_listed_by_its_own_id() -> None:
 
     line = run(incidents_app, ["list"]).output.splitlines()[1]
 
-    assert line.startswith(incident.fingerprint[:12])
+    assert line.startswith(f"{incident.fingerprint[:8]} ")
     assert "open, not told" in line
+
+
+def test_a_page_whose_lead_is_well_is_listed_by_what_is_still_broken() -> None:
+    incident = opened()
+    update = {"state": "resolved", "resolved_at": NOW, "version": 2}
+    well = incident.model_copy(update=update)
+    book = DynamoIncidentBook(dynamodb(), TABLE)
+    book.commit(Commit(at=NOW, incidents=(IncidentWrite(incident=well, expected=1),)))
+    joined(incident.model_copy(update={"title": "Xid 94: contained memory error"}), 1)
+
+    line = run(incidents_app, ["list"]).output.splitlines()[1]
+
+    assert "GPU 0000:01:00 on gpu-node-7" in line
+    assert "Xid 94: contained memory error" in line
 
 
 def test_no_line_is_cut_in_a_pipe_and_none_is_coloured() -> None:

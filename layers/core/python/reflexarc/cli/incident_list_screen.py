@@ -45,13 +45,13 @@ def listed_by_page(bundles: Sequence[Bundle], *, hint: bool) -> Group:
         page, incidents = bundle.page, bundle.incidents
         first = incidents[0]
         table.add_row(
-            page.key[:PAGE_SHOWN] if page else first.fingerprint[:ID_SHOWN],
+            (page.key if page else first.fingerprint)[:PAGE_SHOWN],
             _severity(page.severity if page else first.severity),
             escape(_standing(page) if page else f"{first.state}, not told"),
             escape(_reach(incidents)),
-            escape(page.lead.title if page else first.title),
+            escape(_title(bundle)),
             f"{sum(incident.count for incident in incidents):,}",
-            f"{page.opened_at if page else first.opened_at:%m-%d %H:%M:%S}",
+            f"{page.opened_at if page else first.opened_at:%m-%d %H:%M}",
         )
     below = (
         "\n[dim]reflexarc incidents show ID: its whole story."
@@ -83,10 +83,17 @@ def _table(*columns: str) -> Table:
         table.add_column(
             column,
             justify="right" if column == "SEEN" else "left",
-            no_wrap=column in {"ID", "PAGE", "SEVERITY"},
+            no_wrap=column in {"ID", "PAGE", "SEVERITY", "SINCE (UTC)"},
             overflow="fold",
         )
     return table
+
+
+def _title(bundle: Bundle) -> str:
+    """Return what is broken: what leads the page, or the latest of the rest once that is well."""
+    lead = bundle.page.lead if bundle.page else bundle.incidents[0]
+    listed_things = {incident.fingerprint for incident in bundle.incidents}
+    return (lead if lead.fingerprint in listed_things else bundle.incidents[0]).title
 
 
 def _severity(severity: Severity) -> str:
