@@ -192,6 +192,7 @@ def test_page_that_somebody_joins_while_it_is_resolved_stays_open_and_is_nobodys
 
     page = desk.page()
     assert (page.state, page.resolved_by) == ("open", "")
+    assert desk.answers.said[-1][2] == "1 more joined meanwhile: the page stays open for them."
     assert desk.incident(signal(9, entity=gpu(9))).state == "open"
 
 

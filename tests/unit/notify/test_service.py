@@ -507,6 +507,17 @@ def test_an_edit_whose_answer_is_missing_is_undone_when_the_page_is_as_it_was(
     assert office.owed() == 0
 
 
+def test_a_bug_in_one_page_leaves_the_others_of_its_channel_alone(office: Office) -> None:
+    office.tell(slack_page(1))
+    office.tell(slack_page(2))
+    office.slack.troubles = [KeyError("a bug"), None]
+
+    assert handle(office) == ["retry"]
+
+    assert office.slack.sent == ["trigger root"]
+    assert office.owed() == 1
+
+
 def test_an_event_whose_answer_is_missing_is_not_doubted() -> None:
     sent = receipt(via="pagerduty", digest="a")
 

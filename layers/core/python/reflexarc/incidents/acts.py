@@ -82,6 +82,11 @@ class ActionService:
             how, note = f"{how}: {action.reason}", f"{note or 'why'}: {action.reason}"
         groups = self.ending.end(action.page, how, by=who, note=note)
         self.wake_ups.wake(sorted(groups))
+        page = self.book.page(action.page)
+        if page is not None and page.state != "resolved":
+            still = sum(member.state == "open" for member in self.book.members(action.page))
+            broken = still + (page.lead.state == "open")
+            self._answer(action, f"{broken:,} more joined meanwhile: the page stays open for them.")
 
     def _change(self, action: Action, change: Callable[[Page], Page]) -> None:
         """Store a change of the page, whatever else happens to it meanwhile, and wake senders."""

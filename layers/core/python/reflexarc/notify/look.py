@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reflexarc.events.notice import ChannelKind, Notice
 from reflexarc.events.page import Story
-from reflexarc.kernel.errors import Ambiguous, Rejected, Unavailable, Unreadable
+from reflexarc.kernel.errors import Ambiguous, ReflexError, Rejected, Unavailable, Unreadable
 from reflexarc.notify import rules
 from reflexarc.notify.model import Attempt, Lease, Receipt, Task
 from reflexarc.notify.ports import Journal, Outbox, Pages, Sender, Undeliverable
@@ -72,6 +72,7 @@ class Look:
     def serve(self) -> Left:
         """Go once through what the group owes, news of trouble first."""
         left = NOTHING
+        bugs: list[Exception] = []
         for notice in self._in_order():
             if self.late or self._overtaken(notice):
                 return AGAIN
@@ -79,6 +80,12 @@ class Look:
                 left = left.and_(self._bring(notice))
             except Unreadable as error:
                 self._leave(error)
+            except ReflexError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one page's bug must not stop the others'
+                bugs.append(error)
+        if bugs:
+            raise bugs[0]
         return left
 
     def _in_order(self) -> Iterator[Notice]:
