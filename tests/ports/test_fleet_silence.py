@@ -19,7 +19,7 @@ from reflexarc.gpu.fleet_silence import Pulse, Quiet
 from reflexarc.kernel.clock import epoch_ms
 from reflexarc.kernel.errors import Unavailable
 from tests.ports.conftest import Table
-from tests.support.aws import drain, queue
+from tests.support.aws import Faults, drain, queue
 from tests.support.readings import NOW, at, state
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def test_a_look_comes_back_when_it_is_due(sqs_client: "SQSClient") -> None:
     look = Unheard(node="node-1", heard_at=NOW, rack="r12", peers=("node-2",))
     checks = SqsChecks(sqs_client, url)
 
-    checks.later(look, 60)
+    checks.later([(look, 60)])
     waiting = drain(sqs_client, url)
-    checks.later(look, 0)
+    checks.later([(look, 0)])
     (message,) = drain(sqs_client, url)
 
     assert waiting == []
@@ -199,4 +199,24 @@ def test_a_queue_that_is_not_there_is_unavailable(sqs_client: "SQSClient") -> No
     checks = SqsChecks(sqs_client, "https://sqs.eu-west-1.amazonaws.com/123456789012/none")
 
     with pytest.raises(Unavailable, match="node-1"):
-        checks.later(Unheard(node="node-1", heard_at=NOW), 0)
+        checks.later([(Unheard(node="node-1", heard_at=NOW), 0)])
+
+
+def test_a_silent_zone_is_planned_ten_looks_a_request(sqs_client: "SQSClient") -> None:
+    url = queue(sqs_client, "zone")
+    faults = Faults()
+    faults.attach(sqs_client)
+    looks = [(Unheard(node=f"node-{number}", heard_at=NOW), 0) for number in range(25)]
+
+    SqsChecks(sqs_client, url).later(looks)
+
+    assert faults.calls == ["SendMessageBatch"] * 3
+    assert len(drain(sqs_client, url)) == 25
+
+
+def test_a_look_that_the_queue_did_not_take_is_unavailable(sqs_client: "SQSClient") -> None:
+    url = queue(sqs_client, "full")
+    too_late = [(Unheard(node="node-1", heard_at=NOW), 0), (Unheard(node="n", heard_at=NOW), 5_000)]
+
+    with pytest.raises(Unavailable):
+        SqsChecks(sqs_client, url).later(too_late)

@@ -110,8 +110,8 @@ class Leavers(Protocol):
 class Checks(Protocol):
     """Brings a look at a node back later."""
 
-    def later(self, unheard: Unheard, delay_s: int) -> None:
-        """Send one delayed message; raises Unavailable when it could not be sent."""
+    def later(self, looks: Sequence[tuple[Unheard, int]]) -> None:
+        """Send delayed messages, each with its seconds; raises Unavailable unless all were sent."""
 
 
 class Signals(Protocol):

@@ -51,8 +51,7 @@ class SilenceWatch:
         """
         pulses = self.pulses.listed()
         found = silences(pulses, now)
-        for check in found:
-            self.checks.later(check.unheard, check.delay_s)
+        self.checks.later([(check.unheard, check.delay_s) for check in found])
         over = endings(pulses, self._leavers(pulses))
         for ended in over:
             # Told before it is forgotten: what dies between tells the same again.

@@ -168,9 +168,9 @@ class MemoryChecks:
 
     planned: list[tuple[Unheard, int]] = field(default_factory=list)
 
-    def later(self, unheard: Unheard, delay_s: int) -> None:
-        """Keep the look."""
-        self.planned.append((unheard, delay_s))
+    def later(self, looks: Sequence[tuple[Unheard, int]]) -> None:
+        """Keep the looks."""
+        self.planned.extend(looks)
 
 
 @dataclass(frozen=True, slots=True)
