@@ -190,6 +190,31 @@ def test_member_whose_recorder_died_before_it_was_noted_is_noted_by_the_redelive
     assert desk.behind() == ["pagerduty", "slack"]
 
 
+def test_page_that_an_incident_left_hears_of_what_a_dead_recorder_had_changed_there() -> None:
+    desk = Desk()
+    desk.record(signal(1, entity=gpu(1)), signal(2, entity=gpu(2)))
+    left = desk.page()
+    desk.told()
+
+    def die() -> None:
+        raise Unavailable("died")
+
+    # Its repair is stored, but the page's channels are not told; then it breaks on another page.
+    desk.stubborn.before["mark"] = [die]
+    repaired = clear(3, entity=gpu(2))
+    assert desk.service().record([repaired]) == {ulid_of(3)}
+    desk.act("resolve", left)
+    desk.record(signal(4, entity=gpu(2)))
+    desk.told()
+    assert desk.incident(signal(4, entity=gpu(2))).was == (left.ref,)
+
+    desk.record(repaired)
+
+    assert {notice.page for rows in desk.book.store.rows.values() for notice in rows.values()} >= {
+        left.ref
+    }
+
+
 def test_wake_up_that_fails_is_sent_by_the_redelivery() -> None:
     desk = Desk()
 

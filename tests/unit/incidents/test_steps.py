@@ -260,6 +260,40 @@ def test_silence_that_ends_when_nobody_is_to_be_told_any_more_says_so() -> None:
     assert desk.page().history[-1].what == "its silence is over, told to nobody yet"
 
 
+def gpu(node: str) -> Entity:
+    return Entity(kind="gpu", node=node, device="0000:3b:00")
+
+
+@pytest.mark.parametrize("lead_is_well", [False, True])
+def test_gravest_of_a_silenced_page_decides_whom_its_end_is_told_to(*, lead_is_well: bool) -> None:
+    desk = Desk()
+    desk.silences.put(silence(30).model_copy(update={"labels": {"node": "n*"}}))
+    mild = {"cause": "xid/63", "severity": Severity.WARNING}
+    desk.record(signal(1, entity=gpu("n1"), **mild))  # type: ignore[arg-type]
+    desk.record(signal(2, entity=gpu("n2"), cause="xid/48"))
+    desk.record(signal(3, entity=gpu("n3"), **mild))  # type: ignore[arg-type]
+    if lead_is_well:
+        desk.record(clear(4, entity=gpu("n1")))
+
+    desk.now = at(60 * 30)
+    desk.tick()
+
+    page = desk.page()
+    assert (page.lead.entity.node, names(page)) == ("n2", ["pagerduty", "slack"])
+    assert {member.entity.node for member in desk.members(page)} == {"n1", "n3"}
+
+
+def test_first_of_equals_keeps_the_lead_when_a_mute_ends() -> None:
+    desk = Desk()
+    desk.silences.put(silence(30).model_copy(update={"labels": {"node": "n*"}}))
+    desk.record(*(signal(n, entity=gpu(f"n{n}")) for n in (1, 2)))
+
+    desk.now = at(60 * 30)
+    desk.tick()
+
+    assert desk.page().lead.entity.node == "n1"
+
+
 def test_page_that_lost_its_mute_otherwise_is_told() -> None:
     desk = Desk()
     desk.silences.put(silence(30))

@@ -16,6 +16,7 @@ BOOTS_MAX = 8
 OPENINGS_MAX = 8
 JOBS_MAX = 8
 WHY_MAX = 8
+WAS_MAX = 3
 
 
 class PageRef(Value):
@@ -67,6 +68,9 @@ class Incident(Value):
     opened_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     page: PageRef | None = Field(default=None, description="the page that tells it, if one does")
+    was: tuple[PageRef, ...] = Field(
+        default=(), description="pages that told it before, the last few, newest last"
+    )
     role: Role = Field(default="member", description="as what it is part of its page")
     joined_at: AwareDatetime | None = Field(default=None, description="when that page took it in")
     openings: tuple[AwareDatetime, ...] = Field(

@@ -7,9 +7,11 @@ from reflexarc.events.incident import (
     CAUSES_MAX,
     JOBS_MAX,
     OPENINGS_MAX,
+    WAS_MAX,
     WHY_MAX,
     Cause,
     Incident,
+    PageRef,
 )
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Order, Signal
@@ -55,6 +57,17 @@ def because(incident: Incident, why: str, now: datetime) -> Incident:
     """Return the incident with one more line on which rule decided what."""
     line = f"{now:%Y-%m-%d %H:%M:%S} {why}"
     return incident.model_copy(update={"why": (*incident.why, line)[-WHY_MAX:]})
+
+
+def moved(incident: Incident, ref: PageRef | None) -> Incident:
+    """Return the incident as told on another page, or on none; it remembers where it was told.
+
+    Whoever moved it may have died before the old page's channels knew of what it was there.
+    """
+    old, was = incident.page, incident.was
+    if old is not None and old != ref:
+        was = (*(each for each in was if each != old), old)[-WAS_MAX:]
+    return incident.model_copy(update={"page": ref, "was": was})
 
 
 def flaps(incident: Incident, times: int) -> bool:
@@ -104,6 +117,7 @@ def _remembered(incident: Incident | None, now: datetime) -> dict[str, object]:
         "jobs": incident.jobs if now - incident.last_at < JOBS_REMEMBERED else (),
         # Where the generation before was told: what flaps is told there again.
         "page": incident.page,
+        "was": incident.was,
         "why": incident.why,
     }
 

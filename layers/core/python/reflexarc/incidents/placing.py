@@ -10,7 +10,7 @@ from reflexarc.events.severity import Severity
 from reflexarc.incidents import pages
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.grouping import echo_of, echoed_by, group_of
-from reflexarc.incidents.growth import because, flaps, gravity
+from reflexarc.incidents.growth import because, flaps, gravity, moved
 from reflexarc.incidents.limits import join_marks
 from reflexarc.incidents.model import Group, IncidentWrite, Wanted
 from reflexarc.incidents.mutes import asked, holds, mute_of
@@ -41,7 +41,7 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
             want = Wanted(channels=want.channels, steps=want.steps, routes=want.routes, mute=mute)
             group = group_of(incident, draft.policy, mute)
     elif not group.consequence:
-        return incident.model_copy(update={"page": None})
+        return moved(incident, None)
     kin = None if want.mute else _kin(draft, incident)
     if kin is not None:
         page, says, echoes = kin
@@ -53,7 +53,7 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
         role = "consequence" if group.consequence else "member"
         return _joins(draft, latest, incident, group=group, want=want, role=role)
     if not want.somebody:
-        return incident.model_copy(update={"page": None})
+        return moved(incident, None)
     return _opens(draft, latest, incident, group, want)
 
 
@@ -75,9 +75,9 @@ def rehome(draft: Draft, incident: Incident) -> None:
     """Let an open incident whose page ended without it be told anew."""
     if (gone := incident.page) and draft.page(gone):
         draft.leave(gone, pages.member_of(incident))
-    moved = incident.model_copy(update={"version": incident.version + 1, "page": None})
-    moved = arrive(draft, because(moved, "the page it joined ended meanwhile", draft.now))
-    draft.incidents.append(IncidentWrite(incident=moved, expected=incident.version))
+    lost = moved(incident, None).model_copy(update={"version": incident.version + 1})
+    told = arrive(draft, because(lost, "the page it joined ended meanwhile", draft.now))
+    draft.incidents.append(IncidentWrite(incident=told, expected=incident.version))
 
 
 def _home(draft: Draft, stage: Incident, *, same: bool) -> Page | None:
@@ -104,7 +104,7 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
     again = before is None or before.generation != stage.generation
     graver = again or (before is not None and gravity(stage) > gravity(before))
     news = again or (before is not None and noteworthy(before, stage))
-    stage = stage.model_copy(update={"page": home.ref})
+    stage = moved(stage, home.ref)
     leads = home.lead.fingerprint == stage.fingerprint
     want = wanted(stage, draft.policy, draft.now) if graver and not home.muted else Wanted()
     rises = _rises(home, stage, want)
@@ -114,7 +114,7 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
         home = pages.looked_at_now(home, draft.now)
     if leads or rises:
         if news or rises:
-            draft.change(_led(draft, home, stage, want))
+            draft.change(led(draft, home, stage, want))
     elif news:
         draft.join(home, pages.member_of(stage))
     if again:
@@ -126,7 +126,7 @@ def _speaks_up(draft: Draft, home: Page, mute: Mute, stage: Incident) -> Inciden
     """Let a member be told elsewhere: it became what its page's mute does not keep quiet."""
     draft.leave(home.ref, pages.member_of(stage))
     why = f"{mute.kind} {mute.name} covers it no more"
-    return arrive(draft, because(stage.model_copy(update={"page": None}), why, draft.now))
+    return arrive(draft, because(moved(stage, None), why, draft.now))
 
 
 def _rises(page: Page, incident: Incident, want: Wanted) -> bool:
@@ -136,7 +136,7 @@ def _rises(page: Page, incident: Incident, want: Wanted) -> bool:
     return incident.severity.rank > page.severity.rank or bool(fresh)
 
 
-def _led(draft: Draft, page: Page, lead: Incident, want: Wanted) -> Page:
+def led(draft: Draft, page: Page, lead: Incident, want: Wanted) -> Page:
     """Return the page under this lead; who led before becomes a member."""
     if page.lead.fingerprint != lead.fingerprint:
         draft.join(page, pages.member_of(page.lead))
@@ -158,18 +158,18 @@ def _joins(
     draft: Draft, page: Page, incident: Incident, *, group: Group, want: Wanted, role: Role
 ) -> Incident:
     incident = because(
-        incident.model_copy(update={"page": page.ref, "role": role, "joined_at": draft.now}),
+        moved(incident, page.ref).model_copy(update={"role": role, "joined_at": draft.now}),
         f"joined page {page.key[:8]} as its {role}: {_grouped(group)}",
         draft.now,
     )
-    led = group_of(page.lead, draft.policy)
-    is_cause = (group.origin and not led.origin) or (
-        role == "member" and group.family != led.family
+    its = group_of(page.lead, draft.policy)
+    is_cause = (group.origin and not its.origin) or (
+        role == "member" and group.family != its.family
     )
     # It may have led the page before: a second row of it would stay when it is well again.
     leads = page.lead.fingerprint == incident.fingerprint
     if leads or (role != "echo" and (_rises(page, incident, want) or is_cause)):
-        draft.change(_led(draft, page, incident, want))
+        draft.change(led(draft, page, incident, want))
     else:
         draft.join(page, pages.member_of(incident))
     draft.came(page, incident)
@@ -190,7 +190,7 @@ def _opens(
     told = page.history[-1].what.removeprefix("opened, ")
     by = f" ({', '.join(want.routes)})" if want.routes else ""
     incident = because(
-        incident.model_copy(update={"page": page.ref, "role": "member", "joined_at": draft.now}),
+        moved(incident, page.ref).model_copy(update={"role": "member", "joined_at": draft.now}),
         f"opened page {page.key[:8]}, {told}{by}: {_grouped(group)}",
         draft.now,
     )

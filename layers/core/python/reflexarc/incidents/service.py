@@ -184,6 +184,8 @@ class IncidentService:
         """Return what incidents still owe that a crashed sender's message had recorded."""
         groups: set[str] = set()
         for incident in self.book.load(set(seen)).values():
+            # Where it was told before, somebody may have died before its channels knew.
+            groups |= self._look_again(incident.was, {}, policy)
             page = self.book.page(incident.page) if incident.page else None
             if page is None or incident.page is None:
                 continue

@@ -12,9 +12,10 @@ from reflexarc.incidents import pages
 from reflexarc.incidents.closing import Closing
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.ending import Ending
-from reflexarc.incidents.growth import APPLICATION
-from reflexarc.incidents.model import Policy
+from reflexarc.incidents.growth import APPLICATION, gravity
+from reflexarc.incidents.model import Policy, Wanted
 from reflexarc.incidents.mutes import asked, mute_of
+from reflexarc.incidents.placing import led
 from reflexarc.incidents.planning import plan_steps
 from reflexarc.incidents.ports import Conflict, IncidentBook, Stale, Timers, WakeUps
 from reflexarc.incidents.routes import wanted
@@ -105,12 +106,27 @@ class StepService:
         if mute is not None:
             rest = (*page.steps, pages.look_again(mute, draft.now))
             return pages.stepped(page.model_copy(update={"muted": mute}), rest)
-        want = wanted(page.lead, draft.policy, draft.now)
         why = page.muted.kind if page.muted else "mute"
+        page = self._led_by_the_gravest(draft, page.model_copy(update={"muted": None}))
+        want = wanted(page.lead, draft.policy, draft.now)
         page = pages.told(page, want.channels)
         page = pages.stepped(page, (*page.steps, *want.steps))
         told = pages.names(want.channels) or "nobody yet"
         return pages.said(page, f"its {why} is over, told to {told}", draft.now)
+
+    def _led_by_the_gravest(self, draft: Draft, page: Page) -> Page:
+        """Let the gravest that is open lead: while a page is muted nobody takes its lead."""
+        broken = [each for each in self.book.members(page.ref) if each.state == "open"]
+        known = self.book.load({each.fingerprint for each in broken})
+        there = [each for each in known.values() if each.page == page.ref]
+        if page.lead.state == "open":
+            there.append(page.lead)
+        lead = max(there, key=gravity, default=page.lead)
+        if lead.fingerprint == page.lead.fingerprint or (
+            page.lead.state == "open" and gravity(lead) == gravity(page.lead)
+        ):
+            return page
+        return led(draft, page, lead, Wanted())
 
     def _looks_quiet(self, draft: Draft, page: Page) -> Page:
         """See to it that faults of a job's code are looked at until all of them have stopped."""
