@@ -339,6 +339,21 @@ def ends() -> None:
             _end_while_one_joins(first, second, point)
 
 
+def changes() -> None:
+    """Let a page be told, and its GPU be repaired at each point of the sender's work."""
+    for point in range(60):
+        with Cloud(others=("gpu-faults",)).open() as cloud:
+            night = Night(cloud)
+            night.fault(0, (0,), (48,), 1)
+            night.deliver("gpu-faults", 0, 1, ())
+            night.fault(0, (0,), (154,), 1)
+
+            night.deliver("notify-slack.fifo", 0, 1, [(point, "other")])
+
+            night.morning()
+            Dawn(night).verify()
+
+
 def _end_while_one_joins(first: str, second: str, point: int) -> None:
     with Cloud(others=(second,)).open() as cloud:
         night = Night(cloud)
@@ -360,7 +375,7 @@ def _end_while_one_joins(first: str, second: str, point: int) -> None:
 MUTANTS: Mapping[Mutant, Callable[[], None]] = {
     no_version: races,
     no_ledger: races,
-    no_stamp: races,
+    no_stamp: changes,
     no_lease: deaths,
     no_fence: deaths,
     no_reconcile: deaths,
@@ -382,6 +397,6 @@ def _live_through_all(seeds: Sequence[int], mood: Mood) -> None:
         live_through(seed, mood)
 
 
-@pytest.mark.parametrize("trouble", [races, deaths, ends])
+@pytest.mark.parametrize("trouble", [races, deaths, ends, changes])
 def test_with_all_of_them_no_promise_breaks(trouble: Callable[[], None]) -> None:
     trouble()
