@@ -24,7 +24,7 @@ CLUSTER = "pod-7"
 NODES = 6
 BUSES = (0x1B, 0x3B, 0x43, 0x52, 0x9B, 0xBB, 0xC3, 0xD1)
 GPUS = NODES * len(BUSES)
-WHO = "dana"
+WHO = "on-call"
 SHOWN_WITHIN_S = 6.0  # a message that is new may be changed after a second, and then in turn
 
 
