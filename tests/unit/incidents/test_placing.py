@@ -334,6 +334,22 @@ def test_lead_that_breaks_again_in_an_open_page_stays_in_it() -> None:
     assert page.history[-1].what == "broke again: title of xid/79"
 
 
+@pytest.mark.parametrize("cause", ["xid/43", "xid/45"])
+def test_late_consequence_of_a_lead_that_is_well_is_no_return_of_it(cause: str) -> None:
+    desk = Desk()
+    fabric = {"labels": {"fabric": "f1"}}
+    desk.record(*(signal(n, entity=gpu(f"n{n}"), cause="xid/149", **fabric) for n in (1, 2)))  # type: ignore[arg-type]
+    desk.record(clear(8, entity=gpu("n1")))
+    before = desk.page()
+
+    desk.record(
+        signal(9, entity=gpu("n1"), cause=cause, severity=Severity.INFO, owner="job", **fabric)  # type: ignore[arg-type]
+    )
+
+    assert desk.page() == before
+    assert desk.incident(signal(entity=gpu("n1"))).page is None
+
+
 def test_member_that_breaks_again_in_an_open_page_stays_in_it() -> None:
     desk = Desk()
     storm(desk, 3)

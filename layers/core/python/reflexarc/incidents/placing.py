@@ -49,7 +49,8 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
         role: Role = "echo" if echoes else "member"
         return _joins(draft, page, marked, group=group, want=want, role=role)
     latest = _kept_open(draft, draft.latest(group.scope), incident)
-    if latest is not None and pages.accepts(latest, draft.now):
+    led_it = latest is not None and latest.lead.fingerprint == incident.fingerprint
+    if latest is not None and pages.accepts(latest, draft.now) and (want.somebody or not led_it):
         role = "consequence" if group.consequence else "member"
         return _joins(draft, latest, incident, group=group, want=want, role=role)
     if not want.somebody:
@@ -81,11 +82,15 @@ def rehome(draft: Draft, incident: Incident) -> None:
 
 
 def _home(draft: Draft, stage: Incident, *, same: bool) -> Page | None:
-    """Return the page that tells an incident; a new generation is told where the last one was."""
+    """Return the page that tells an incident; a new generation is told where the last one was.
+
+    Unless nobody would be told of it: a late consequence is no return of the trouble that led.
+    """
     page = draft.page(stage.page) if stage.page else None
     if page is None or page.state not in (LIVE if same else JOINABLE):
         return None
-    return page
+    told = same or stage.state == "resolved" or wanted(stage, draft.policy, draft.now).somebody
+    return page if told else None
 
 
 def _is_well(draft: Draft, home: Page | None, stage: Incident) -> Incident:
