@@ -30,6 +30,15 @@ FUNCTIONS = ("gpu_alert", "incident", "notify", "slack_action", "watchdog")
 TABLES = ("IncidentsTableName", "FleetTableName")
 TIMEOUT_S = 240.0
 KILLS, KILLING_S = 12, 20.0
+# What a storm may be, by metric: after 60 s every node can be found from one page.
+WANTED = {
+    "all_nodes_reachable": "60 s at most; with kills, 60 s and what a killed batch waits",
+    "pagerduty_incidents": "1",
+    "slack_roots": "1",
+    "nodes_lost": "0",
+    "faults_lost": "0",
+    "duplicates": "0",
+}
 LINES, NOISY_GPUS = 800_000, 29
 LINES_TIMEOUT_S = 120.0
 PEER_WAIT_S = 60
@@ -59,7 +68,10 @@ def _crowd(kills: int = 0) -> Generator[Row, None, Told]:
         speaking.join()
         killer.join()
         _say(f"{name}: {told.calls}; killed {killer.killed}; refused {dict(table.counts.refused)}")
-        yield from _rows(name, told, table.counts)
+        for row in _rows(name, told, table.counts):
+            if row.metric in WANTED:
+                _say(f"{name}: {row.metric} {row.ours} {row.unit}; wanted: {WANTED[row.metric]}")
+            yield row
     return told
 
 
