@@ -1,158 +1,249 @@
-"""What one incident costs over its whole life: told in Slack and PagerDuty, acknowledged, resolved.
+"""Dollars of an incident: a page from its line to its repair, and a storm of 5,000 GPUs.
 
-DynamoDB's units are counted from the real requests (reflexarc.emulator.capacity), with the queue
-messages and invocations that the emulator's own log shows. A queue message is sent, received and
-deleted; an invocation is taken for as long as a warm one may be, `BILLED_MS`. List prices, no free
-tier. There is no peer: nobody publishes what one alert costs them.
+Units of DynamoDB are counted from the real requests, requests to SQS as well; functions run warm
+under awslambdaric at their memory's CPU share, and their milliseconds are measured. Prices are
+list prices without a free tier. What is paid whether or not anything happens (alarms, metrics,
+polls of quiet queues, the watchdog) is in `make bench ONLY=readings`. No peer is known that says
+what an incident costs.
 """
 
-import re
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from infra import catalog
-from reflexarc.emulator import agents
-from reflexarc.emulator.capacity import Counts
-from reflexarc.emulator.due import Due
+from infra.kinds import FromQueue
+from reflexarc.emulator.bridge import Bridge
+from reflexarc.emulator.fidelity import bridged
 from reflexarc.emulator.flaky_table import FlakyTable, Troubles, flaky
 from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes, wait_until
+from reflexarc.emulator.stack import SLACK_CHANNEL
 from tests.benchmarks import alertmanager
 from tests.benchmarks import aws_prices as price
-from tests.benchmarks.bench_storm import FUNCTIONS, TABLES
 from tests.benchmarks.rows import Row
+from tests.benchmarks.sqs_requests import SqsRequests, counted_sqs
+from tests.benchmarks.storm_crowd import Crowd, Uproar
+from tests.benchmarks.storm_watch import follow, rows_of
 
-LINE = "NVRM: Xid (PCI:0000:3b:00): 79, pid=4711, GPU has fallen off the bus."
-WELL = (
-    "NVRM: Xid (PCI:0000:3b:00): 154, "
-    "GPU recovery action changed from 0x2 (Node Reboot Required) to 0x0 (None)"
+FUNCTIONS = ("gpu_alert", "incident", "notify", "slack_action", "watchdog")
+COUNTED = FUNCTIONS[:-1]  # the watchdog runs once a minute in any case
+TABLES = ("IncidentsTableName", "FleetTableName")
+LIVES = 5
+WAIT_S = 40.0
+NODES, GPUS = 625, 8
+STORM_TIMEOUT_S = 240.0
+LOG_BYTES = 1_200  # START, END and REPORT lines, and one line of metrics
+WELL = "GPU recovery action changed from 0x1 (GPU Reset Required) to 0x0 (None)"
+QUEUES = (
+    "GpuFaultsQueueUrl",
+    "SignalsQueueUrl",
+    "NotifySlackQueueUrl",
+    "NotifyPagerdutyQueueUrl",
+    "NotifyLaterQueueUrl",
 )
-BILLED_MS = 100
-TIMEOUT_S = 30.0
-_INVOKED = re.compile(
-    r"ESM: Lambda reflexarc-([a-z-]+) processed (\d+) SQS messages from \S+?(\.fifo)?\s"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What was done: units of the table, invocations by function, messages by kind of queue."""
-
-    counts: Counts
-    invoked: Counter[str]
-    messages: int
-    fifo: int
-
-    def dollars(self) -> dict[str, float]:
-        """Return the price of each part."""
-        return {
-            "table (writes)": self.counts.writes * price.WRITE_UNIT,
-            "table (reads)": self.counts.reads * price.READ_UNIT,
-            "queues": 3 * (self.messages * price.SQS + self.fifo * price.SQS_FIFO),
-            "functions": sum(
-                times * (_memory_gb(name) * BILLED_MS / 1000 * price.LAMBDA_GB_S)
-                + times * price.LAMBDA_REQUEST
-                for name, times in self.invoked.items()
-            ),
-        }
 
 
 def run() -> Iterator[Row]:
-    """Let one GPU fail, somebody take it on, and the driver call it well; price each and all."""
-    total = 0.0
+    """Price whole lives of a page, then a storm."""
     with ExitStack() as stack:
-        life = _Life(stack)
-        for name, step in (("told", life.fail), ("acked", life.ack), ("resolved", life.mend)):
-            step()
-            work = life.work()
-            parts = work.dollars()
-            total += sum(parts.values())
-            _say(name, work, parts)
-            yield Row("incident_cost", f"{name}_write_units", "WRU", round(work.counts.writes, 1))
-            yield Row("incident_cost", f"{name}_read_units", "RRU", round(work.counts.reads, 1))
-    yield Row("incident_cost", "incident", "USD", round(total, 7))
+        rig = _rig(stack)
+        _life(rig, 0)  # the first of each function connects, and imports what a start does not
+        begun = rig.used()
+        for number in range(1, LIVES + 1):
+            _life(rig, number)
+        life = (rig.used() - begun).share(LIVES)
+        yield from _rows("page", life, "one page: line, Slack, PagerDuty, ack, repair")
+    with ExitStack() as stack:
+        rig = _rig(stack)
+        _life(rig, 0)
+        begun = rig.used()
+        _storm(rig)
+        storm = rig.used() - begun
+        yield from _rows("storm", storm, f"a storm of {NODES * GPUS:,} GPUs of {NODES} nodes")
+        yield from _rows("member", storm.share(NODES * GPUS), "its share of one GPU")
 
 
-class _Life:
-    """One incident on a lane of its own, behind a table that counts and troubles nobody."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What was asked of AWS."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        processes = stack.enter_context(Processes())
-        self._lane = build(processes, Plan(checkout=alertmanager.ROOT))
-        self._table = _counted(stack, self._lane)
-        self._node = self._lane.node("gpu-node-1")
-        agents.wait_for([self._node])
-        self._lane.stack.warm()
-        self._due, self._key, self._clicks = Due(), "", 0
-        self._table.restart_counts()
-        self._read = len(self._log())
+    writes: float
+    reads: float
+    sent: float
+    """Requests to SQS that send, by functions and agents."""
+    invocations: Mapping[str, float]
+    seconds: Mapping[str, float]
 
-    def fail(self) -> None:
-        """Let the kernel say that a GPU is gone, until both vendors know."""
-        pages = self._due.wrote(self._node.name, LINE, self._node.write(LINE))
-        self._key = pages[0].key
-        self._wait(lambda: bool(self._states()) and self._shows("Xid 79"))
+    def __sub__(self, before: "Used") -> "Used":
+        return Used(
+            writes=self.writes - before.writes,
+            reads=self.reads - before.reads,
+            sent=self.sent - before.sent,
+            invocations={n: v - before.invocations[n] for n, v in self.invocations.items()},
+            seconds={n: v - before.seconds[n] for n, v in self.seconds.items()},
+        )
 
-    def ack(self) -> None:
-        """Let somebody press Ack, until both vendors show it."""
-        url = self._lane.clicks.url
-        self._lane.standins.press(self._key, "reflexarc_ack", "on-call", url)
-        self._clicks = 1  # Slack calls the function's URL: no queue, no line in the log
-        self._wait(lambda: self._states() == ["acknowledged"] and self._shows("Acked"))
+    def share(self, of: int) -> "Used":
+        """Return one part of so many."""
+        return Used(
+            writes=self.writes / of,
+            reads=self.reads / of,
+            sent=self.sent / of,
+            invocations={name: value / of for name, value in self.invocations.items()},
+            seconds={name: value / of for name, value in self.seconds.items()},
+        )
 
-    def mend(self) -> None:
-        """Let the kernel say that it is well, until both vendors know."""
-        self._node.write(WELL)
-        self._wait(lambda: self._states() == ["resolved"] and self._shows("Resolved"))
+    @property
+    def requests(self) -> float:
+        """Return requests to SQS: what was sent; each batch is received, and deleted."""
+        by_queue = (self.invocations[name] for name in COUNTED if name in _FROM_QUEUE)
+        return self.sent + 2 * sum(by_queue)
 
-    def work(self) -> _Work:
-        """Return what was done since the last call."""
-        lines = self._log()[self._read :]
-        self._read += len(lines)
-        invoked: Counter[str] = Counter()
-        messages = {False: 0, True: 0}
-        for found in filter(None, map(_INVOKED.search, lines)):
-            # Readings come each minute, whether or not anything is wrong.
-            if found[1] != "gpu-reading":
-                invoked[found[1]] += 1
-                messages[bool(found[3])] += int(found[2])
-        invoked["slack-action"] += self._clicks
-        self._clicks = 0
-        counts = self._table.restart_counts()
-        return _Work(counts=counts, invoked=invoked, messages=messages[False], fifo=messages[True])
-
-    def _wait(self, done: Callable[[], bool]) -> None:
-        if not wait_until(done, TIMEOUT_S, every_s=0.05):
-            raise RuntimeError("the incident was not told in time")
-        wait_until(lambda: False, 3.0)  # what follows: the thread's line, the pace of edits
-
-    def _states(self) -> list[str]:
-        return self._lane.standins.pager(self._key)
-
-    def _shows(self, text: str) -> bool:
-        return text in str(self._lane.standins.slack_root(self._key).get("text", ""))
-
-    def _log(self) -> list[str]:
-        assert self._lane.emulator is not None
-        return self._lane.emulator.child.log.read_text("utf-8", "replace").splitlines(keepends=True)
+    def parts(self) -> dict[str, float]:
+        """Return dollars, part by part."""
+        parts = {
+            "DynamoDB, writes": self.writes * price.WRITE_UNIT,
+            "DynamoDB, reads": self.reads * price.READ_UNIT,
+            "SQS, all at the price of FIFO": self.requests * price.SQS_FIFO,
+        }
+        for name in COUNTED:
+            second = _MEMORY[name] / 1024 * price.LAMBDA_GB_S
+            runs = self.invocations[name]
+            parts[f"{name}: Lambda"] = self.seconds[name] * second + runs * price.LAMBDA_REQUEST
+            parts[f"{name}: logs"] = runs * LOG_BYTES / 1e9 * price.LOGS_GB
+        return parts
 
 
-def _counted(stack: ExitStack, lane: Lane) -> FlakyTable:
+_MEMORY = {each.name: each.memory_mb for each in catalog.FUNCTIONS}
+_FROM_QUEUE = {
+    each.name
+    for each in catalog.FUNCTIONS
+    if any(isinstance(trigger, FromQueue) for trigger in each.triggers)
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Rig:
+    """A lane whose functions are measured, and whose requests are counted."""
+
+    lane: Lane
+    table: FlakyTable
+    sqs: SqsRequests
+    bridges: Mapping[str, Bridge]
+    agents: Counter[str]
+
+    def used(self) -> Used:
+        """Return what was used so far."""
+        ran = {name: bridge.ran_ms for name, bridge in self.bridges.items()}
+        sends = sum(n for kind, n in self.sqs.counts.items() if kind.startswith("SendMessage"))
+        return Used(
+            writes=self.table.counts.writes,
+            reads=self.table.counts.reads,
+            sent=sends + self.agents.total(),
+            invocations={name: float(len(times)) for name, times in ran.items()},
+            seconds={name: sum(times) / 1000 for name, times in ran.items()},
+        )
+
+    def rests(self) -> bool:
+        """Return whether no message and no notice is under way."""
+        if self.lane.stack.waiting(*QUEUES):
+            return False
+        return not any(row["sk"]["S"].startswith("ROW#") for row in rows_of(self.lane, "OUT#"))
+
+
+def _rig(stack: ExitStack) -> Rig:
+    processes = stack.enter_context(Processes())
+    lane = build(processes, Plan(checkout=alertmanager.ROOT))
     functions = [lane.stack.function(name) for name in FUNCTIONS]
     tables = [lane.stack.outputs[name] for name in TABLES]
-    return stack.enter_context(flaky(lane.endpoint, functions, tables, Troubles()))
+    table = stack.enter_context(flaky(lane.endpoint, functions, tables, Troubles()))
+    sqs = stack.enter_context(counted_sqs(lane.endpoint, functions))
+    bridges = stack.enter_context(bridged(lane, COUNTED, limit_cpu=True))
+    lane.stack.warm(alongside=2)
+    return Rig(lane=lane, table=table, sqs=sqs, bridges=bridges, agents=Counter())
 
 
-def _memory_gb(deployed: str) -> float:
-    name = deployed.replace("-", "_")
-    (function,) = (each for each in catalog.FUNCTIONS if each.name == name)
-    return function.memory_mb / 1024
+def _life(rig: Rig, number: int) -> None:
+    """Let one GPU fail, somebody take it on, and the driver take it back."""
+    crowd = Crowd(nodes=1, gpus=1, prefix=f"life-{number}-", within_s=0.0)
+    (node,) = crowd.names
+    _send(rig, crowd)
+    _until(rig, f"a page of {node}", lambda: _statuses(rig, node) == ["triggered"])
+    _rest(rig)
+    key = _key(rig, node)
+    url = rig.lane.stack.outputs["SlackActionUrl"]
+    rig.lane.standins.press(key, "reflexarc_ack", "dana", url)
+    _until(rig, f"an ack of {node}", lambda: _statuses(rig, node) == ["acknowledged"])
+    _rest(rig)
+    _send(rig, Crowd(nodes=1, gpus=1, code=154, says=WELL, prefix=crowd.prefix, within_s=0.0))
+    _until(rig, f"the end of {node}", lambda: _statuses(rig, node) == ["resolved"])
+    _rest(rig)
 
 
-def _say(name: str, work: _Work, parts: dict[str, float]) -> None:
-    lines = [f"  {part:16} {dollars * 1e6:8.1f} millionths" for part, dollars in parts.items()]
-    done = f"{dict(work.invoked)}, {work.messages} + {work.fifo} FIFO messages"
-    sys.stderr.write("\n".join([f"incident_cost: {name}: {done}", *lines, ""]))
+def _send(rig: Rig, crowd: Crowd) -> None:
+    (node,) = crowd.names
+    for message in crowd.messages(node, datetime.now(UTC)):
+        rig.lane.stack.send("GpuFaultsQueueUrl", message.stamped(datetime.now(UTC)))
+        rig.agents["SendMessage"] += 1
+
+
+def _statuses(rig: Rig, node: str) -> list[str]:
+    incidents = rig.lane.standins.pagerduty()
+    return [str(each["status"]) for each in incidents if node in str(each["payload"])]
+
+
+def _key(rig: Rig, node: str) -> str:
+    for message in rig.lane.standins.slack()[SLACK_CHANNEL]:
+        said = (message["metadata"] or {}).get("event_payload", {})
+        if said.get("part") == "root" and node in str(message["blocks"]):
+            return str(said["key"])
+    raise RuntimeError(f"no message in Slack tells of {node}")
+
+
+def _until(rig: Rig, what: str, look: Callable[[], bool]) -> None:
+    if not wait_until(look, WAIT_S, every_s=0.1):
+        raise RuntimeError(f"no {what} within {WAIT_S:.0f} s: {rig.lane.standins.pagerduty()[-1:]}")
+
+
+def _rest(rig: Rig) -> None:
+    _until(rig, "rest", rig.rests)
+    time.sleep(1.0)  # a message may be changed once in so long; counts follow answers
+
+
+def _storm(rig: Rig) -> None:
+    uproar = Uproar(crowd=Crowd(nodes=NODES, gpus=GPUS))
+    uproar.say(rig.lane.endpoint, rig.lane.stack.outputs["GpuFaultsQueueUrl"])
+    # Each node is an agent of its own: it sends its first fault, then the others together.
+    rig.agents["SendMessage"] += 2 * NODES
+    told = follow(rig.lane, uproar.crowd.names, uproar.began, STORM_TIMEOUT_S)
+    if told.settled_s is None:
+        raise RuntimeError(f"not all was told within {STORM_TIMEOUT_S:.0f} s: {told.shown}")
+
+
+def _rows(name: str, used: Used, what: str) -> Iterator[Row]:
+    parts = used.parts()
+    _say(what, parts, used)
+    yield Row("incident_cost", f"{name}_write_units", "WRU", round(used.writes, 1))
+    yield Row("incident_cost", f"{name}_read_units", "RRU", round(used.reads, 1))
+    yield Row("incident_cost", f"{name}_sqs_requests", "requests", round(used.requests, 2))
+    runs = sum(used.invocations[each] for each in COUNTED)
+    yield Row("incident_cost", f"{name}_invocations", "invocations", round(runs, 2))
+    seconds = sum(used.seconds[each] for each in COUNTED)
+    yield Row("incident_cost", f"{name}_lambda", "ms", round(seconds * 1000, 1))
+    yield Row("incident_cost", f"{name}_dollars", "USD", round(sum(parts.values()), 8))
+
+
+def _say(what: str, parts: Mapping[str, float], used: Used) -> None:
+    lines = [f"  {name:32} {dollars:12.8f}" for name, dollars in parts.items()]
+    runs = ", ".join(
+        f"{name} {used.invocations[name]:.2f} in {used.seconds[name] * 1000:.1f} ms"
+        for name in COUNTED
+    )
+    total = f"  {'total':32} {sum(parts.values()):12.8f}"
+    said = [f"incident_cost: {what}, dollars; {runs}", *lines, total]
+    sys.stderr.write("\n".join(said) + "\n")

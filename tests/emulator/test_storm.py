@@ -10,9 +10,9 @@ from reflexarc.emulator.flaky_table import Troubles, flaky
 from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes, wait_until
 from tests.benchmarks.storm_crowd import Crowd, Uproar
+from tests.benchmarks.storm_killer import workers
 from tests.benchmarks.storm_watch import faults_by_node, follow
 from tests.emulator.conftest import ROOT
-from tests.emulator.story import kill_workers
 
 pytestmark = pytest.mark.emulator
 
@@ -50,10 +50,18 @@ def storm_lane(processes: Processes) -> Iterator[Lane]:
 def kill_after_more_is_recorded(lane: Lane, known: int) -> int:
     """Kill every worker of gpu_alert in the midst of its work; return how many incidents are."""
     assert wait_until(lambda: recorded(lane) > known, 20, every_s=0.01)
-    assert kill_workers(lane, "gpu_alert")
+    assert kill(lane, "gpu_alert")
     so_far = recorded(lane)
     assert so_far < NODES * GPUS, "killed when all was done"
     return so_far
+
+
+def kill(lane: Lane, function: str) -> int:
+    """Kill -9 every worker of a function; return how many there were."""
+    found = workers(lane, function)
+    for worker in found:
+        worker.kill()
+    return len(found)
 
 
 def recorded(lane: Lane) -> int:
@@ -73,7 +81,7 @@ def test_a_storm_with_refusals_and_deaths_is_one_page_that_names_every_node(
     speaking.start()
     known = kill_after_more_is_recorded(storm_lane, 0)
     assert wait_until(lambda: bool(storm_lane.standins.slack()), 20, every_s=0.05)
-    assert kill_workers(storm_lane, "notify")
+    assert kill(storm_lane, "notify")
     for _ in range(FAULTS_DEATHS - 1):
         time.sleep(max(0.0, uproar.began + FAULTS_VISIBILITY_S - time.time()))
         kill_after_more_is_recorded(storm_lane, known)
