@@ -45,6 +45,7 @@ NOTIFY_VISIBILITY_S = 30
 OUTAGE_TRIES = 120
 # A batch of faults whose function was killed comes back after so long: three timeouts, not the six
 # that AWS advises, for a fault must not wait a minute; what comes twice is in the ledger.
+FAULTS_VISIBILITY_PER_TIMEOUT = 3
 FAULTS_VISIBILITY_S = 30
 
 GPU_FAULTS = Queue(
