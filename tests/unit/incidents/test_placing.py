@@ -527,7 +527,8 @@ def test_resolve_is_told_although_a_silence_began_meanwhile() -> None:
     assert desk.behind() == ["pagerduty", "slack"]
 
 
-def test_incident_is_inhibited_while_its_cause_is_open_and_told_after_it() -> None:
+def inhibiting() -> tuple[Desk, Entity]:
+    """Return a desk whose policy keeps a silent node's faults quiet, and such a node."""
     rule = Inhibition(
         name="dead-node",
         source=Match(causes=("agent/silent",)),
@@ -535,7 +536,11 @@ def test_incident_is_inhibited_while_its_cause_is_open_and_told_after_it() -> No
         equal=("node",),
     )
     desk = Desk(policy=replace(default_policy("C0PAGES"), inhibitions=(rule,)))
-    node = Entity(kind="node", node="node-7", aspect="silence")
+    return desk, Entity(kind="node", node="node-7", aspect="silence")
+
+
+def test_incident_is_inhibited_while_its_cause_is_open_and_told_after_it() -> None:
+    desk, node = inhibiting()
     desk.record(signal(1, entity=node, cause="agent/silent"))
 
     desk.record(signal(2))
@@ -550,14 +555,7 @@ def test_incident_is_inhibited_while_its_cause_is_open_and_told_after_it() -> No
 
 
 def test_inhibition_sees_a_cause_of_the_same_batch() -> None:
-    rule = Inhibition(
-        name="dead-node",
-        source=Match(causes=("agent/silent",)),
-        target=Match(causes=("xid/*",)),
-        equal=("node",),
-    )
-    desk = Desk(policy=replace(default_policy("C0PAGES"), inhibitions=(rule,)))
-    node = Entity(kind="node", node="node-7", aspect="silence")
+    desk, node = inhibiting()
 
     desk.record(signal(1, entity=node, cause="agent/silent"), signal(2))
 
@@ -598,14 +596,7 @@ def test_incident_whose_page_is_gone_is_told_anew() -> None:
 
 
 def test_inhibition_of_many_on_one_node_is_looked_up_once() -> None:
-    rule = Inhibition(
-        name="dead-node",
-        source=Match(causes=("agent/silent",)),
-        target=Match(causes=("xid/*",)),
-        equal=("node",),
-    )
-    desk = Desk(policy=replace(default_policy("C0PAGES"), inhibitions=(rule,)))
-    node = Entity(kind="node", node="node-7", aspect="silence")
+    desk, node = inhibiting()
     desk.record(signal(1, entity=node, cause="agent/silent"))
     looked: list[int] = []
     desk.stubborn.before["held_by"] = [lambda: looked.append(1)] * 9
