@@ -13,6 +13,7 @@ from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
 from infra.stack.table import FleetTable, IncidentsTable
+from infra.stack.topics import Topics
 
 STACK_NAME = "reflexarc"
 # Part of logical ids: never vary it by stage or by stack name.
@@ -42,7 +43,8 @@ class ReflexarcStack(cdk.Stack):
         table = IncidentsTable(self)
         fleet = FleetTable(self)
         secrets = Secrets(self)
-        functions = Functions(self, parameters, Stores(queues, table, fleet, secrets))
+        topics = Topics(self, parameters)
+        functions = Functions(self, parameters, Stores(queues, table, fleet, secrets, topics))
         alarms = Alarms(self, parameters, queues, functions)
         access = AgentAccess(self, queues)
         for queue in catalog.QUEUES:
@@ -50,11 +52,14 @@ class ReflexarcStack(cdk.Stack):
             self._output(f"{logical(queue.name)}DlqUrl", queues[queue].dead_letter.queue_url)
         for secret in catalog.SECRETS:
             self._output(f"{secret.title}SecretArn", secrets.arn(secret))
+        for topic in catalog.TOPICS:
+            self._output(f"{topic.title}TopicArn", topics.arn(topic))
         self._output("IncidentsTableName", table.table.table_name)
         self._output("FleetTableName", fleet.table.table_name)
         self._output("AgentPolicyArn", access.policy.managed_policy_arn)
         self._output("IngestUrl", functions.urls["ingest"].address)
         self._output("IngestPolicyArn", functions.urls["ingest"].policy.managed_policy_arn)
+        self._output("SlackActionUrl", functions.open_urls["slack_action"].address)
         self._output("OpsTopicArn", alarms.topic.topic_arn)
 
     def _output(self, name: str, value: str) -> None:

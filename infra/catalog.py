@@ -12,16 +12,19 @@ from infra.kinds import (
     MINUTE,
     EveryMinute,
     Fleet,
+    FromAnyone,
     FromHttps,
     FromQueue,
     Function,
     Parameter,
+    Publish,
     Queue,
     Read,
     RoleId,
     Secret,
     SendTo,
     Table,
+    Topic,
     Value,
 )
 
@@ -38,13 +41,17 @@ LEASE_S = 15
 NOTIFY_VISIBILITY_S = 30
 
 # What can never succeed is put aside by the function itself, with its reason; these counts serve
-# crashes and outages alone. Sixty tries a minute apart outlast an hour without DynamoDB.
-OUTAGE_TRIES = 60
+# crashes and outages alone. Tries half a minute apart outlast an hour without DynamoDB.
+OUTAGE_TRIES = 120
+# A batch of faults whose function was killed comes back after so long: three timeouts, not the six
+# that AWS advises, for a fault must not wait a minute; what comes twice is in the ledger.
+FAULTS_VISIBILITY_PER_TIMEOUT = 3
+FAULTS_VISIBILITY_S = 30
 
 GPU_FAULTS = Queue(
     "gpu-faults",
     "GPU faults from edge agents; nothing else may queue before them",
-    visibility_s=60,
+    visibility_s=FAULTS_VISIBILITY_S,
     max_receive=OUTAGE_TRIES,
     agents_send=True,
     oldest_alarm_s=MINUTE,
@@ -64,8 +71,9 @@ GPU_READINGS = Queue(
 SIGNALS = Queue(
     "signals",
     "signals from every producer that is not the fault path",
-    visibility_s=60,
+    visibility_s=FAULTS_VISIBILITY_S,
     max_receive=OUTAGE_TRIES,
+    hears_of_leavers=True,
     oldest_alarm_s=5 * MINUTE,
     oldest_runbook="signals-age",
 )
@@ -89,6 +97,17 @@ NOTIFY_PAGERDUTY = Queue(
     oldest_alarm_s=2 * MINUTE,
     oldest_runbook="notify-age",
 )
+# Channels of every other kind share one queue: their groups do not wait for each other in it, and
+# a queue of its own costs each kind a poller all month.
+NOTIFY_OTHERS = Queue(
+    "notify-others",
+    "wake-ups of every other sender (webhook, SNS), one group a channel and line of pages",
+    visibility_s=NOTIFY_VISIBILITY_S,
+    max_receive=20,
+    fifo=True,
+    oldest_alarm_s=2 * MINUTE,
+    oldest_runbook="notify-age",
+)
 NOTIFY_LATER = Queue(
     "notify-later",
     "delayed wake-ups: FIFO queues refuse a delay per message",
@@ -98,7 +117,15 @@ NOTIFY_LATER = Queue(
     oldest_alarm_s=30 * MINUTE,
     oldest_runbook="notify-age",
 )
-QUEUES = (GPU_FAULTS, GPU_READINGS, SIGNALS, NOTIFY_SLACK, NOTIFY_PAGERDUTY, NOTIFY_LATER)
+QUEUES = (
+    GPU_FAULTS,
+    GPU_READINGS,
+    SIGNALS,
+    NOTIFY_SLACK,
+    NOTIFY_PAGERDUTY,
+    NOTIFY_OTHERS,
+    NOTIFY_LATER,
+)
 
 
 SLACK = Secret(
@@ -110,12 +137,22 @@ SLACK = Secret(
 PAGERDUTY = Secret(
     "pagerduty", "PagerDuty", "PagerDuty Events v2 integration key", {"routing_key": ""}
 )
-SECRETS = (SLACK, PAGERDUTY)
+# One for all webhooks. Not inside another vendor's secret: a value is written whole, so whoever
+# renews that vendor's key would wipe the webhooks' out ($0.40 a month; docs/guides/channels.md).
+WEBHOOK = Secret(
+    "webhook", "Webhook", "Keys that sign webhooks, by name: two while one changes", {}
+)
+SECRETS = (SLACK, PAGERDUTY, WEBHOOK)
+
+
+ALERTS = Topic("alerts", "Alerts")
+TOPICS = (ALERTS,)
 
 
 _WAKES: Mapping[str, Value] = {
     "NOTIFY_SLACK_QUEUE_URL": SendTo(NOTIFY_SLACK),
     "NOTIFY_PAGERDUTY_QUEUE_URL": SendTo(NOTIFY_PAGERDUTY),
+    "NOTIFY_OTHERS_QUEUE_URL": SendTo(NOTIFY_OTHERS),
 }
 
 FUNCTIONS = (
@@ -129,6 +166,7 @@ FUNCTIONS = (
             "INCIDENTS_TABLE": Table.RECORD,
             "FLEET_TABLE": Fleet.HEARD,
             "REJECTED_QUEUE_URL": SendTo(GPU_FAULTS, dead_letter=True),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
             "INGEST_ROLE_ID": RoleId("ingest"),
             **_WAKES,
@@ -143,16 +181,25 @@ FUNCTIONS = (
         environment={
             "INCIDENTS_TABLE": Table.RECORD,
             "REJECTED_QUEUE_URL": SendTo(SIGNALS, dead_letter=True),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             "SLACK_CHANNEL": Parameter("SlackChannel"),
+            # Whether a node spoke since it seemed to be silent.
+            "FLEET_TABLE": Fleet.SILENCE,
+            # Whoever clicked is told when it was too late.
+            "SLACK_SECRET_ARN": Read(SLACK),
+            "SLACK_API_URL": Parameter("SlackApiUrl"),
             **_WAKES,
         },
     ),
     Function(
         "notify",
-        "sends what the outbox holds to Slack and PagerDuty",
+        "sends what the outbox holds to Slack, PagerDuty, webhooks and SNS",
         (
             FromQueue(NOTIFY_SLACK, batch_size=10),
             FromQueue(NOTIFY_PAGERDUTY, batch_size=10),
+            # Anybody's receiver may hang: a group a batch, so that it holds up nobody else, and
+            # not so many at once that the page path would lack concurrency.
+            FromQueue(NOTIFY_OTHERS, batch_size=1, max_concurrency=20),
             FromQueue(NOTIFY_LATER, batch_size=10, max_concurrency=10),
         ),
         timeout_s=NOTIFY_TIMEOUT_S,
@@ -163,8 +210,11 @@ FUNCTIONS = (
             "NOTIFY_LATER_QUEUE_URL": SendTo(NOTIFY_LATER),
             "SLACK_SECRET_ARN": Read(SLACK),
             "PAGERDUTY_SECRET_ARN": Read(PAGERDUTY),
+            "WEBHOOK_SECRET_ARN": Read(WEBHOOK),
+            "ALERTS_TOPIC_ARN": Publish(ALERTS),
             "SLACK_API_URL": Parameter("SlackApiUrl"),
             "PAGERDUTY_URL": Parameter("PagerDutyUrl"),
+            **_WAKES,
         },
     ),
     Function(
@@ -201,14 +251,32 @@ FUNCTIONS = (
         # Faults of nodes without a queue come this way; the reservation is their limit as well.
     ),
     Function(
+        "slack_action",
+        "takes clicks of people in Slack and hands their actions on",
+        (FromAnyone(),),
+        # Slack waits 3 s (https://docs.slack.dev/interactivity/handling-user-interaction); the
+        # rest is for an answer that is late but not lost.
+        timeout_s=10,
+        # A cold start is nearly all CPU, which comes with memory.
+        memory_mb=1024,
+        environment={
+            "INCIDENTS_TABLE": Table.CLICKS,
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
+            "SLACK_SECRET_ARN": Read(SLACK),
+        },
+        # Everybody may call it; the reservation is their limit.
+    ),
+    Function(
         "watchdog",
-        "sweeps what a crash left in the outbox and keeps the page path warm",
+        "sweeps what a crash left, sees nodes fall silent, drives timers, keeps the page path warm",
         (EveryMinute(),),
         timeout_s=50,
         memory_mb=512,
         environment={
             "INCIDENTS_TABLE": Table.SWEEP,
+            "FLEET_TABLE": Fleet.WATCH,
             "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
+            "SIGNALS_QUEUE_URL": SendTo(SIGNALS),
             **_WAKES,
         },
         on_page_path=False,

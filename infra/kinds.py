@@ -23,6 +23,8 @@ class Queue:
     retention_s: int = LONGEST_RETENTION_S
     fifo: bool = False
     agents_send: bool = False
+    # Amazon EventBridge sends it which instances Auto Scaling groups end.
+    hears_of_leavers: bool = False
     # An alarm rings when the oldest message is older; none where nothing consumes yet.
     oldest_alarm_s: int | None = None
     oldest_runbook: str = ""
@@ -45,6 +47,14 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """One SNS topic for alerts; whoever wants them subscribes."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
 class SendTo:
     """Environment value: the URL of a queue that the function may send to."""
 
@@ -60,6 +70,13 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Publish:
+    """Environment value: the ARN of a topic that the function may publish to."""
+
+    topic: Topic
+
+
+@dataclass(frozen=True)
 class Parameter:
     """Environment value: a parameter of the stack."""
 
@@ -67,28 +84,51 @@ class Parameter:
 
 
 class Table(Enum):
-    """Environment value: the incidents table's name, and what the function may do with it."""
+    """Environment value: the incidents table's name, and what the function may do with it.
+
+    Each has its actions, and the patterns of the partition keys it is held to; none: every key.
+    """
 
     # Incident, ledger and outbox in one transaction; who speaks for a node; configuration.
-    RECORD = ("GetItem", "PutItem", "Query", "UpdateItem")
+    RECORD = (("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"), ())
     # Leases, outbox rows and receipts, each write fenced by the lease.
-    DELIVER = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
-    # Who speaks for a node, and the configuration: rows of these keys alone.
-    BIND = ("GetItem", "PutItem")
-    # A bearer token by its id: rows of these keys alone.
-    TOKENS = ("GetItem",)
-    # The sparse index alone says which groups wait.
-    SWEEP = ()
+    DELIVER = (
+        (
+            "BatchGetItem",
+            "ConditionCheckItem",
+            "DeleteItem",
+            "GetItem",
+            "PutItem",
+            "Query",
+            "UpdateItem",
+        ),
+        (),
+    )
+    # Who speaks for a node, and the configuration.
+    BIND = (("GetItem", "PutItem"), ("NODE#*", "CONFIG"))
+    # A bearer token by its id.
+    TOKENS = (("GetItem",), ("TOKEN#*",))
+    # That a click was taken.
+    CLICKS = (("PutItem",), ("CLICK#*",))
+    # The sparse index says which groups wait and which steps are due; beside it the configuration.
+    SWEEP = (("GetItem",), ("CONFIG",))
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Return what the function may do with the table itself."""
+        actions: tuple[str, ...] = self.value[0]
+        return actions
+
+    @property
+    def leading_keys(self) -> tuple[str, ...]:
+        """Return the patterns of the partition keys it is held to; none: every key."""
+        patterns: tuple[str, ...] = self.value[1]
+        return patterns
 
     @property
     def reads_index(self) -> bool:
         """Return whether the function may query the `watch` index."""
         return self is Table.SWEEP
-
-    @property
-    def leading_keys(self) -> tuple[str, ...]:
-        """Return the patterns of the partition keys it is held to; none: every key."""
-        return {Table.BIND: ("NODE#*", "CONFIG"), Table.TOKENS: ("TOKEN#*",)}.get(self, ())
 
 
 class Fleet(Enum):
@@ -98,6 +138,10 @@ class Fleet(Enum):
     KEEP = ("GetItem", "Query", "UpdateItem")
     # When a node's own sender was last heard.
     HEARD = ("GetItem",)
+    # The same, and that its silence was told.
+    SILENCE = ("GetItem", "UpdateItem")
+    # When each node was last heard, and that its silence is over.
+    WATCH = ("Query", "UpdateItem")
 
 
 @dataclass(frozen=True)
@@ -107,7 +151,7 @@ class RoleId:
     function: str
 
 
-Value = SendTo | Read | Parameter | Table | Fleet | RoleId
+Value = SendTo | Read | Publish | Parameter | Table | Fleet | RoleId
 
 
 @dataclass(frozen=True)
@@ -134,12 +178,20 @@ class FromHttps:
 
 
 @dataclass(frozen=True)
+class FromAnyone:
+    """The function answers at a URL that everybody may call: it checks a signature of its own."""
+
+
+Trigger = FromQueue | EveryMinute | FromHttps | FromAnyone
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function; its code is `functions/<name>/handler.py`."""
 
     name: str
     summary: str
-    triggers: tuple[FromQueue | EveryMinute | FromHttps, ...]
+    triggers: tuple[Trigger, ...]
     timeout_s: int
     memory_mb: int
     environment: Mapping[str, Value]

@@ -31,7 +31,7 @@ UNZIPPED_MAX = 250 * 1024 * 1024
 NOT_IN_LAMBDA = frozenset({"agent", "cli", "emulator"})
 # botocore carries the models of 400 services (25 MB); these are the ones whose clients we make,
 # and STS, which credentials may need.
-AWS_MODELS = frozenset({"dynamodb", "secretsmanager", "sqs", "sts"})
+AWS_MODELS = frozenset({"dynamodb", "secretsmanager", "sns", "sqs", "sts"})
 _LEGAL = ("LICEN", "NOTICE", "COPYING", "AUTHORS")
 
 

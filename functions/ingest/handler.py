@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from reflexarc.runtime.function_url import always_answers, report, request_of, response_of
+from reflexarc.runtime.function_url import always_answers
+from reflexarc.runtime.ingest_http import report, request_of, response_of
 from reflexarc.runtime.ingest_wiring import ingest_service
 
 

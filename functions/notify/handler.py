@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from reflexarc.runtime.notify_wiring import delivery_service
 from reflexarc.runtime.observability import report
 from reflexarc.runtime.sqs_batch import batch_response, deliveries, never_raises, retries_of
-from reflexarc.runtime.wiring import delivery_service
 
 
 @never_raises

@@ -12,10 +12,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import catalog
-from infra.kinds import FromHttps, Function, Queue
+from infra.kinds import EveryMinute, Function, Queue
 from infra.stack.functions import Functions
 from infra.stack.parameters import Parameters
 from infra.stack.queues import QueuePair, Queues, logical
+from infra.stack.topics import only_tls
 
 # reflexarc.runtime.observability writes these, one set a function.
 _NAMESPACE = "reflexarc"
@@ -35,7 +36,12 @@ class _Watch:
 _METRICS = (
     # A sender in trouble tries at last every 15 minutes: half an hour holds two attempts.
     _Watch("notify", "DeliveryFailing", "A vendor refuses or does not answer", 2, of_minutes=32),
+    _Watch(
+        "notify", "SecretsFailing", "A secret is missing, malformed or refused", 2, of_minutes=32
+    ),
     _Watch("gpu_alert", "FaultsRejected", "Fault batches that no one can read", 1),
+    # One stranger is nothing; the same minute after minute is somebody, or a wrong secret.
+    _Watch("slack_action", "ClicksRefused", "Clicks are refused", 10, of_minutes=15),
     _Watch("watchdog", "Swept", "Notices stay behind, tick after tick", 5),
 )
 
@@ -52,8 +58,11 @@ class Alarms:
             self._watch_queue(queue, queues[queue])
         for function in catalog.FUNCTIONS:
             self._watch_function(function, functions.deployed[function.name])
-            if any(isinstance(trigger, FromHttps) for trigger in function.triggers):
+            if function.name in functions.urls:
                 self._watch_url(function, functions.deployed[function.name])
+            if function.name in functions.open_urls:
+                self._watch_open_url(function, functions.deployed[function.name])
+        self._watch_throttles()
         for watch in _METRICS:
             self._watch_metric(watch)
 
@@ -87,10 +96,31 @@ class Alarms:
             minutes=5,
             ill_minutes=2,
         )
+        if any(isinstance(trigger, EveryMinute) for trigger in function.triggers):
+            self._watch_ticks(function, deployed)
+
+    def _watch_ticks(self, function: Function, deployed: lam.Function) -> None:
+        # Who does not run reports nothing: here nothing is ill.
         self._alarm(
-            f"{function.deployed_name}-throttles",
-            "Lambda refuses to run the function: the account's concurrency is spent",
-            deployed.metric_throttles(period=Duration.minutes(1)),
+            f"{function.deployed_name}-silent",
+            "The watchdog does not run: silent nodes, lost wake-ups and timers go unseen",
+            deployed.metric_invocations(period=Duration.minutes(1)),
+            minutes=5,
+            ill_minutes=3,
+            below=True,
+        )
+
+    def _watch_throttles(self) -> None:
+        """Watch the account: what it has of concurrency, all its functions share."""
+        self._alarm(
+            "throttles",
+            "Lambda refuses to run functions: the account's concurrency is spent",
+            cloudwatch.Metric(
+                namespace="AWS/Lambda",
+                metric_name="Throttles",
+                statistic="Sum",
+                period=Duration.minutes(1),
+            ),
             runbook="function-throttles",
             minutes=5,
             ill_minutes=3,
@@ -113,6 +143,16 @@ class Alarms:
             runbook="ingest-url",
             minutes=15,
             ill_minutes=10,
+        )
+
+    def _watch_open_url(self, function: Function, deployed: lam.Function) -> None:
+        self._alarm(
+            f"{function.deployed_name}-url-fails",
+            "People press buttons in Slack and are shown an error of ours",
+            deployed.metric("Url5xxCount", period=Duration.minutes(1), statistic="Sum"),
+            runbook="slack-action-url-fails",
+            minutes=15,
+            ill_minutes=2,
         )
 
     def _watch_metric(self, watch: _Watch) -> None:
@@ -142,7 +182,10 @@ class Alarms:
         threshold: int = 1,
         minutes: int = 1,
         ill_minutes: int | None = None,
+        below: bool = False,
     ) -> None:
+        operator = cloudwatch.ComparisonOperator
+        missing = cloudwatch.TreatMissingData
         alarm = cloudwatch.Alarm(
             self._scope,
             f"{logical(name)}Alarm",
@@ -150,11 +193,15 @@ class Alarms:
             alarm_description=f"{meaning}. Runbook: docs/runbooks/{runbook or name}.md",
             metric=metric,
             threshold=threshold,
-            comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
+            comparison_operator=(
+                operator.LESS_THAN_THRESHOLD
+                if below
+                else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+            ),
             evaluation_periods=minutes,
             datapoints_to_alarm=ill_minutes,
             # SQS stops reporting a queue that is idle; Lambda reports nothing without invocations.
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing.BREACHING if below else missing.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         alarm.add_ok_action(actions.SnsAction(self.topic))
@@ -180,22 +227,11 @@ def _ops_topic(scope: Construct, parameters: Parameters) -> sns.Topic:
         "OpsPolicy",
         topics=[topic.topic_arn],
         policy_document=iam.PolicyDocument(
-            statements=[_only_tls(topic.topic_arn), _lets_alarms_publish(topic.topic_arn)]
+            statements=[only_tls(topic.topic_arn), _lets_alarms_publish(topic.topic_arn)]
         ),
     )
     policy.cfn_options.condition = parameters.on_aws
     return topic
-
-
-def _only_tls(topic_arn: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid="OnlyTls",
-        effect=iam.Effect.DENY,
-        principals=[iam.AnyPrincipal()],
-        actions=["sns:Publish"],
-        resources=[topic_arn],
-        conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )
 
 
 def _lets_alarms_publish(topic_arn: str) -> iam.PolicyStatement:

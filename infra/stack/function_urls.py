@@ -1,4 +1,4 @@
-"""Function URLs: open to callers that AWS verified, or to all, where the function checks tokens."""
+"""Function URLs: open to callers that AWS verified, or to all, where the function checks itself."""
 
 from aws_cdk import Fn
 from aws_cdk import aws_iam as iam
@@ -23,7 +23,8 @@ class FunctionUrl:
             ).to_string(),
             target_function_arn=deployed.function_arn,
         )
-        self._let_everybody(scope, parameters, function, deployed)
+        for permission in _let_everybody(scope, function, deployed):
+            permission.cfn_options.condition = parameters.by_token
         self.policy = _caller_policy(scope, function, deployed)
 
     @property
@@ -31,34 +32,51 @@ class FunctionUrl:
         """Return the URL, with a slash at its end."""
         return self._url.attr_function_url
 
-    def _let_everybody(
-        self, scope: Construct, parameters: Parameters, function: Function, deployed: lam.Function
-    ) -> None:
-        """Open the URL, only where the function itself asks for a token.
 
-        Both actions, since October 2025:
-        https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
-        """
-        permissions = (
-            lam.CfnPermission(
-                scope,
-                f"{function.title}OpenUrl",
-                action="lambda:InvokeFunctionUrl",
-                function_name=deployed.function_arn,
-                principal="*",
-                function_url_auth_type="NONE",
-            ),
-            lam.CfnPermission(
-                scope,
-                f"{function.title}OpenInvoke",
-                action="lambda:InvokeFunction",
-                function_name=deployed.function_arn,
-                principal="*",
-                invoked_via_function_url=True,
-            ),
+class OpenUrl:
+    """One function's URL that everybody may call, because the function checks a signature."""
+
+    def __init__(self, scope: Construct, function: Function, deployed: lam.Function) -> None:
+        self._url = lam.CfnUrl(
+            scope,
+            f"{function.title}Endpoint",
+            auth_type="NONE",
+            target_function_arn=deployed.function_arn,
         )
-        for permission in permissions:
-            permission.cfn_options.condition = parameters.by_token
+        _let_everybody(scope, function, deployed)
+
+    @property
+    def address(self) -> str:
+        """Return the URL, with a slash at its end."""
+        return self._url.attr_function_url
+
+
+def _let_everybody(
+    scope: Construct, function: Function, deployed: lam.Function
+) -> tuple[lam.CfnPermission, ...]:
+    """Open the URL to all, only where the function itself checks who calls.
+
+    Both actions, since October 2025:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    """
+    return (
+        lam.CfnPermission(
+            scope,
+            f"{function.title}OpenUrl",
+            action="lambda:InvokeFunctionUrl",
+            function_name=deployed.function_arn,
+            principal="*",
+            function_url_auth_type="NONE",
+        ),
+        lam.CfnPermission(
+            scope,
+            f"{function.title}OpenInvoke",
+            action="lambda:InvokeFunction",
+            function_name=deployed.function_arn,
+            principal="*",
+            invoked_via_function_url=True,
+        ),
+    )
 
 
 def _caller_policy(

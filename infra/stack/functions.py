@@ -14,11 +14,12 @@ from constructs import Construct
 from infra import catalog, kinds
 from infra.kinds import Function
 from infra.paths import ROOT
-from infra.stack.function_urls import FunctionUrl
+from infra.stack.function_urls import FunctionUrl, OpenUrl
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
 from infra.stack.table import FleetTable, IncidentsTable
+from infra.stack.topics import Topics
 
 _NOT_DEPLOYED = ["**/__pycache__", "*.md"]
 
@@ -31,6 +32,7 @@ class Stores:
     table: IncidentsTable
     fleet: FleetTable
     secrets: Secrets
+    topics: Topics
 
 
 class Functions:
@@ -45,6 +47,7 @@ class Functions:
             _layer(scope, "DepsLayer", "build/deps", "what reflexarc imports, from uv.lock"),
         ]
         self.urls: dict[str, FunctionUrl] = {}
+        self.open_urls: dict[str, OpenUrl] = {}
         self.deployed: Mapping[str, lam.Function] = {
             function.name: self._deploy(function) for function in catalog.FUNCTIONS
         }
@@ -105,32 +108,45 @@ class Functions:
 
     def _granted(self, value: kinds.Value, role: iam.Role) -> str:
         match value:
-            case kinds.Table():
-                self._stores.table.grant(role, value)
-                return self._stores.table.table.table_name
-            case kinds.Fleet():
-                self._stores.fleet.grant(role, value)
-                return self._stores.fleet.table.table_name
-            case kinds.SendTo():
-                queue = self._stores.queues.destination(value)
-                role.add_to_policy(
-                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
-                )
-                return queue.queue_url
-            case kinds.Read(secret):
-                self._stores.secrets.grant(role, secret)
-                return self._stores.secrets.arn(secret)
             case kinds.Parameter(name):
                 return self._parameters.text(name)
             case kinds.RoleId(name):
                 title = next(each.title for each in catalog.FUNCTIONS if each.name == name)
                 return Fn.get_att(f"{title}Role", "RoleId").to_string()
+            case _:
+                return self._reachable(value, role)
+
+    def _reachable(
+        self,
+        value: kinds.Table | kinds.Fleet | kinds.SendTo | kinds.Read | kinds.Publish,
+        role: iam.Role,
+    ) -> str:
+        stores = self._stores
+        match value:
+            case kinds.Table():
+                stores.table.grant(role, value)
+                return stores.table.table.table_name
+            case kinds.Fleet():
+                stores.fleet.grant(role, value)
+                return stores.fleet.table.table_name
+            case kinds.SendTo():
+                queue = stores.queues.destination(value)
+                role.add_to_policy(
+                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+                )
+                return queue.queue_url
+            case kinds.Read(secret):
+                stores.secrets.grant(role, secret)
+                return stores.secrets.arn(secret)
+            case kinds.Publish(topic):
+                stores.topics.grant(role, topic)
+                return stores.topics.arn(topic)
 
     def _trigger(
         self,
         function: Function,
         deployed: lam.Function,
-        trigger: kinds.FromQueue | kinds.EveryMinute | kinds.FromHttps,
+        trigger: kinds.Trigger,
     ) -> None:
         match trigger:
             case kinds.EveryMinute():
@@ -139,6 +155,8 @@ class Functions:
                 self.urls[function.name] = FunctionUrl(
                     self._scope, self._parameters, function, deployed
                 )
+            case kinds.FromAnyone():
+                self.open_urls[function.name] = OpenUrl(self._scope, function, deployed)
             case kinds.FromQueue():
                 self._from_queue(deployed, trigger)
 

@@ -1,15 +1,17 @@
 """Queues: each encrypted, each with a dead-letter queue, none reachable without TLS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Aws, Duration, Fn
+from aws_cdk import aws_events as events
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import catalog, kinds
 from infra.kinds import Queue
+from infra.stack.leavers import leavers_rule
 from infra.stack.parameters import Parameters
 
 Statement = Mapping[str, Any]
@@ -61,20 +63,24 @@ class Queues:
             ),
             **_fifo(queue),
         )
-        self._guard(f"{title}QueuePolicy", main, agents_send=queue.agents_send)
-        self._guard(f"{title}DlqPolicy", dead_letter, agents_send=False)
-        return QueuePair(main, dead_letter)
-
-    def _guard(self, name: str, queue: sqs.Queue, *, agents_send: bool) -> None:
-        statements: list[Any] = [_only_tls(queue)]
-        if agents_send:
-            statements.append(
+        more: list[Any] = []
+        if queue.agents_send:
+            more.append(
                 Fn.condition_if(
                     self._parameters.has_agent_principals.logical_id,
-                    _lets_agents_send(queue, self._parameters.agent_principals),
+                    _lets_agents_send(main, self._parameters.agent_principals),
                     Fn.ref("AWS::NoValue"),
                 )
             )
+        if queue.hears_of_leavers:
+            rule = leavers_rule(self._scope, self._parameters, main)
+            more.append(_lets_rule_send(main, rule))
+        self._guard(f"{title}QueuePolicy", main, more)
+        self._guard(f"{title}DlqPolicy", dead_letter, ())
+        return QueuePair(main, dead_letter)
+
+    def _guard(self, name: str, queue: sqs.Queue, more: Sequence[Any]) -> None:
+        statements: list[Any] = [_only_tls(queue), *more]
         policy = sqs.CfnQueuePolicy(
             self._scope,
             name,
@@ -126,4 +132,15 @@ def _lets_agents_send(queue: sqs.Queue, principals: list[str]) -> Statement:
         "Principal": {"AWS": principals},
         "Action": "sqs:SendMessage",
         "Resource": queue.queue_arn,
+    }
+
+
+def _lets_rule_send(queue: sqs.Queue, rule: events.CfnRule) -> Statement:
+    return {
+        "Sid": "LeaversOfThisStack",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue.queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
     }

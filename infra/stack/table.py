@@ -36,14 +36,13 @@ class IncidentsTable:
 
     def grant(self, role: iam.Role, access: kinds.Table) -> None:
         """Let a role do what the catalogue says, on the table and nothing beside it."""
-        if access.value:
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=[f"dynamodb:{action}" for action in access.value],
-                    resources=[self.table.table_arn],
-                    conditions=_only_keys(access.leading_keys),
-                )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"dynamodb:{action}" for action in access.actions],
+                resources=[self.table.table_arn],
+                conditions=_only_keys(access.leading_keys),
             )
+        )
         if access.reads_index:
             # CDK's own grant would open `index/*`.
             role.add_to_policy(

@@ -10,18 +10,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from samples.standins.clicks import post, signed_click
 from samples.standins.faults import Fault, Faults
 from samples.standins.journal import Journal
 from samples.standins.limits import Limits
 from samples.standins.pagerduty import PagerDutyStandIn
 from samples.standins.reply import Reply
 from samples.standins.slack import SlackStandIn
+from samples.standins.webhook import WebhookStandIn
 
 HOST = "127.0.0.1"
 TOKEN = "xoxb-standin"  # noqa: S105 - a stand-in's token guards nothing
+SIGNING_SECRET = "standin-signing-secret"  # noqa: S105 - nor does its signing secret
 ROUTING_KEY = "standin0" * 4
 WEBHOOK_PATH = "/services/T0STANDIN/B0STANDIN/webhook"
 WEBHOOK_CHANNEL = "C0WEBHOOK"
+HOOK = "/hooks/"
+HOOK_KEY = "standin-signing-key-of-a-webhook"
 BODY_MAX = 4 * 1024 * 1024
 WAIT_MAX_S = 30.0
 _NOT_JSON = {
@@ -42,10 +47,11 @@ class Limited:
 
 @dataclass(slots=True)
 class StandIns:
-    """Both vendors with their log and their faults, and the server in front of them."""
+    """All receivers with their log and their faults, and the server in front of them."""
 
     slack: SlackStandIn
     pagerduty: PagerDutyStandIn
+    webhook: WebhookStandIn
     port: int = 0
     bind: str = HOST
     journal: Journal = field(default_factory=Journal)
@@ -64,7 +70,8 @@ class StandIns:
             posts=Limits(limits.slack_rate, limits.slack_burst),
             calls=Limits(calls / 60, calls),
         )
-        return cls(slack, PagerDutyStandIn(ROUTING_KEY, Limits(events / 60, events)), port)
+        pagerduty = PagerDutyStandIn(ROUTING_KEY, Limits(events / 60, events))
+        return cls(slack, pagerduty, WebhookStandIn(HOOK_KEY), port)
 
     @property
     def url(self) -> str:
@@ -78,8 +85,14 @@ class StandIns:
             "slack_api_url": f"{self.url}/api",
             "pagerduty_url": self.url,
             "webhook_channel": WEBHOOK_CHANNEL,
-            "slack_secret": {"token": TOKEN, "webhook_url": self.url + WEBHOOK_PATH},
+            "slack_secret": {
+                "token": TOKEN,
+                "webhook_url": self.url + WEBHOOK_PATH,
+                "signing_secret": SIGNING_SECRET,
+            },
             "pagerduty_secret": {"routing_key": ROUTING_KEY},
+            "webhook_receiver_url": f"{self.url}{HOOK}pages",
+            "webhook_secret": {"keys": {"webhook": [HOOK_KEY]}},
         }
 
     def start(self) -> None:
@@ -98,7 +111,7 @@ class StandIns:
 
     def reset(self) -> None:
         """Forget messages, incidents, the log, faults and used-up limits."""
-        for part in (self.slack, self.pagerduty, self.journal, self.faults):
+        for part in (self.slack, self.pagerduty, self.webhook, self.journal, self.faults):
             part.reset()
 
 
@@ -143,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         vendor, method = _addressed(parts.path)
         arguments = _object(body) if body else dict(parse_qsl(parts.query))
         fault = self.standins.faults.next(vendor, method)
-        reply = self._reply(vendor, method, arguments, len(body), fault)
+        reply = self._reply(vendor, method, arguments, body, fault)
         self.standins.journal.add(
             {
                 "at": received_at,
@@ -166,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         vendor: str,
         method: str,
         arguments: dict[str, Any] | None,
-        size: int,
+        body: bytes,
         fault: Fault | None,
     ) -> Reply | None:
         """Return the vendor's answer, bent by a fault; None for none at all."""
@@ -178,9 +191,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.do == "error":
             facts = {"error": fault.error}
             return Reply(body={"ok": False, "error": fault.error}, facts=facts)
+        if vendor == "webhook":
+            return self.standins.webhook.receive(body, dict(self.headers.items()))
         if arguments is None:
             return _NOT_JSON.get(method, Reply(body={"ok": False, "error": "invalid_json"}))
-        return self._vendor_reply(vendor, method, arguments, size)
+        return self._vendor_reply(vendor, method, arguments, len(body))
 
     def _vendor_reply(
         self, vendor: str, method: str, arguments: dict[str, Any], size: int
@@ -202,23 +217,44 @@ class _Handler(BaseHTTPRequestHandler):
             wait_s = min(float(query.get("wait", 0)), WAIT_MAX_S)
             return Reply(body={"log": standins.journal.since(int(query.get("since", 0)), wait_s)})
         if path == "/_slack":
-            return Reply(body={"channels": standins.slack.channels})
+            return Reply(
+                body={"channels": standins.slack.channels, "whispers": standins.slack.whispers}
+            )
         if path == "/_pagerduty":
             return Reply(body={"incidents": standins.pagerduty.incidents})
+        if path == "/_webhook":
+            events, repeats = standins.webhook.events, standins.webhook.repeats
+            return Reply(body={"events": events, "repeats": repeats})
         return Reply(status=404, body="not found")
 
     def _command(self, path: str, body: bytes) -> Reply:
         if path == "/_reset":
             self.standins.reset()
             return Reply(body={"ok": True})
-        if path != "/_faults":
+        orders = {"/_faults": self._plan, "/_press": self._press}
+        if path not in orders:
             return Reply(status=404, body="not found")
         try:
-            orders = json.loads(body)
-            self.standins.faults.plan(orders if isinstance(orders, list) else [orders])
-        except (ValueError, TypeError) as error:
+            orders[path](json.loads(body))
+        except (ValueError, TypeError, LookupError, OSError) as error:
             return Reply(status=400, body={"ok": False, "error": str(error)})
         return Reply(body={"ok": True})
+
+    def _plan(self, orders: Any) -> None:
+        self.standins.faults.plan(orders if isinstance(orders, list) else [orders])
+
+    def _press(self, order: dict[str, str]) -> None:
+        """Let a person press a button of a page's message, and post what Slack would post."""
+        channel, message = self.standins.slack.root(order["key"])
+        headers, body = signed_click(
+            message,
+            order["action"],
+            order["user"],
+            SIGNING_SECRET,
+            int(time.time()),
+            channel=channel,
+        )
+        post(order["url"], headers, body)
 
     def _answer(self, reply: Reply) -> None:
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
@@ -244,6 +280,8 @@ def _addressed(path: str) -> tuple[str, str]:
     """Return the vendor and the method that a path names; an empty method is unknown."""
     if path == "/v2/enqueue":
         return "pagerduty", "enqueue"
+    if path.startswith(HOOK):
+        return "webhook", "receive"
     if path.startswith("/services/"):
         return "slack", "webhook"
     return "slack", path.removeprefix("/api/") if path.startswith("/api/") else ""

@@ -18,6 +18,7 @@ from samples.standins.reply import Reply
 TEXT_MAX = 40_000
 METADATA_MAX = 16_000
 PAGE_MAX = 999
+_USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 _CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
 
 
@@ -32,6 +33,7 @@ class SlackStandIn:
     calls: Limits
     clock: Callable[[], float] = time.time
     channels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    whispers: list[dict[str, str]] = field(default_factory=list)
     _last_ts: float = 0.0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -41,6 +43,7 @@ class SlackStandIn:
             return _error("invalid_auth" if authorization else "not_authed")
         known = {
             "auth.test": self._auth_test,
+            "chat.postEphemeral": self._whisper,
             "chat.postMessage": self._post,
             "chat.update": self._update,
             "conversations.history": self._history,
@@ -50,6 +53,16 @@ class SlackStandIn:
             return _error("unknown_method")
         with self._lock:
             return known[method](arguments)
+
+    def root(self, key: str) -> tuple[str, dict[str, Any]]:
+        """Return the message that tells a page, with its channel; LookupError for none."""
+        with self._lock:
+            for channel, messages in self.channels.items():
+                for message in messages:
+                    said = (message["metadata"] or {}).get("event_payload", {})
+                    if said.get("key") == key and said.get("part") == "root":
+                        return channel, message
+        raise LookupError(f"no message tells page {key}")
 
     def webhook(self, path: str, message: dict[str, Any]) -> Reply:
         """Answer a post to the incoming webhook: plain text, no ts."""
@@ -67,6 +80,7 @@ class SlackStandIn:
         """Forget every message and limit."""
         with self._lock:
             self.channels.clear()
+            self.whispers.clear()
         self.posts.reset()
         self.calls.reset()
 
@@ -81,12 +95,30 @@ class SlackStandIn:
             return _limited(wait, "ratelimited", channel)
         if refusal := _content_error(arguments):
             return _error(refusal, problems(arguments.get("blocks") or []))
+        thread = arguments.get("thread_ts")
+        if thread is not None and not self._is_root(channel, str(thread)):
+            return _error("thread_not_found")
         message = self._store(channel, arguments)
-        thread = message["thread_ts"]
         return _ok(
             {"channel": channel, "ts": message["ts"], "message": message},
             _facts(message, channel) | {"opened": thread is None},
         )
+
+    def _whisper(self, arguments: dict[str, Any]) -> Reply:
+        channel = _channel_id(str(arguments.get("channel", "")))
+        if channel is None:
+            return _error("channel_not_found")
+        if wait := self.calls.retry_after("chat.postEphemeral"):
+            return _limited(wait, "ratelimited", channel)
+        user = str(arguments.get("user", ""))
+        if not _USER_ID.fullmatch(user):
+            return _error("user_not_in_channel")
+        if refusal := _content_error(arguments):
+            return _error(refusal, problems(arguments.get("blocks") or []))
+        text = str(arguments.get("text", ""))
+        self.whispers.append({"channel": channel, "user": user, "text": text})
+        facts = {"channel": channel, "user": user, "text": text}
+        return _ok({"message_ts": f"{self.clock():.6f}"}, facts)
 
     def _update(self, arguments: dict[str, Any]) -> Reply:
         if wait := self.calls.retry_after("chat.update"):
@@ -119,7 +151,7 @@ class SlackStandIn:
             found = [m for m in messages if root in {m["ts"], m["thread_ts"]}]
         else:
             oldest = float(arguments.get("oldest") or 0)
-            found = [m for m in messages if m["thread_ts"] is None and float(m["ts"]) > oldest]
+            found = [m for m in messages if _in_channel(m) and float(m["ts"]) > oldest]
             found.reverse()
         start = int(arguments.get("cursor") or 0)
         limit = min(int(arguments.get("limit") or 100), PAGE_MAX)
@@ -141,6 +173,7 @@ class SlackStandIn:
             "ts": f"{self._last_ts:.6f}",
             "user": "U0STANDIN",
             "thread_ts": content.get("thread_ts"),
+            "broadcast": bool(content.get("thread_ts") and content.get("reply_broadcast")),
             "text": str(content.get("text", ""))[:TEXT_MAX],
             "blocks": content.get("blocks") or [],
             "metadata": content.get("metadata"),
@@ -149,9 +182,18 @@ class SlackStandIn:
         self.channels.setdefault(channel, []).append(message)
         return message
 
+    def _is_root(self, channel: str, ts: str) -> bool:
+        message = self._find(channel, ts)
+        return message is not None and message["thread_ts"] is None
+
     def _find(self, channel: str, ts: str) -> dict[str, Any] | None:
         messages = self.channels.get(channel, [])
         return next((message for message in messages if message["ts"] == ts), None)
+
+
+def _in_channel(message: dict[str, Any]) -> bool:
+    """Return whether the channel itself shows a message: a reply only if it was broadcast."""
+    return message["thread_ts"] is None or message["broadcast"]
 
 
 _CONTENT = ("text", "blocks", "metadata")
@@ -195,6 +237,7 @@ def _facts(message: dict[str, Any], channel: str) -> dict[str, Any]:
         "channel": channel,
         "ts": message["ts"],
         "key": payload.get("key", ""),
+        "part": payload.get("part", ""),
         "text": message["text"],
     }
 

@@ -55,17 +55,18 @@ def start(processes: Processes, trials: int) -> Peer:
     base = min(free_port(), HIGHEST_BASE)
     child = processes.start(
         "alertmanager-baseline",
-        [_python(), SCRIPT, "b", "--n", str(trials), "--base", str(base), "--out", result],
+        [python(), SCRIPT, "b", "--n", str(trials), "--base", str(base), "--out", result],
         cwd=folder,
     )
     return Peer(child=child, result=result)
 
 
-def _python() -> Path:
-    python = VENV / "bin" / "python"
-    if not python.exists():
+def python() -> Path:
+    """Return the interpreter of the baseline's own environment, made where it is missing."""
+    made = VENV / "bin" / "python"
+    if not made.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)  # noqa: S603 - our words
         subprocess.run(  # noqa: S603 - our words
-            [python, "-m", "pip", "install", "--quiet", "aiohttp"], check=True
+            [made, "-m", "pip", "install", "--quiet", "aiohttp"], check=True
         )
-    return python
+    return made

@@ -1,6 +1,6 @@
 """Kernel line appended -> page received, beside Prometheus and Alertmanager at their fastest.
 
-Ours: real agents, the functions in the emulator, one trial a second, each a new incident. The
+Ours: real agents, the functions in the emulator, one trial a second, each a page of its own. The
 peer runs at the same time on the same machine: `alertmanager.py` says with which settings. Then
 the first page with every function cold, under awslambdaric at its memory's CPU share.
 """
@@ -23,6 +23,7 @@ from reflexarc.emulator.lane import Lane, Plan, build
 from reflexarc.emulator.processes import Processes
 from tests.benchmarks import alertmanager
 from tests.benchmarks.rows import Row
+from tests.emulator.story import EACH_ALONE
 
 NODES = 4
 TRIALS = 60
@@ -36,7 +37,7 @@ CHANNELS = (("slack", "slack"), ("pagerduty", "pd"))
 def run() -> Iterator[Row]:
     """Measure warm pages beside the peer, then cold ones."""
     with Processes() as processes:
-        lane = build(processes, Plan(checkout=alertmanager.ROOT))
+        lane = build(processes, Plan(checkout=alertmanager.ROOT, document=EACH_ALONE))
         nodes = [lane.node(f"bench-{number}") for number in range(NODES)]
         agents.wait_for(nodes)
         lane.stack.warm()
@@ -68,10 +69,13 @@ class _Quiet:
     def landed(self, page: Alert) -> None:
         self.pages.append(page)
 
+    def event(self, text: str) -> None:
+        """Say nothing."""
+
 
 def _trials(lane: Lane, nodes: list[Node], trials: int) -> tuple[Alert, ...]:
     watcher = Watcher(lane=lane, show=_Quiet(), read=len(lane.standins.log()))
-    due = Due()
+    due = Due(lane.policy)
     for trial in range(trials):
         _write(nodes[trial % NODES], trial // NODES, due, watcher)
         ends = time.monotonic() + APART_S
@@ -116,7 +120,7 @@ def _cold_rows(lane: Lane, node: Node) -> Iterator[Row]:
             for bridge in bridges.values():
                 bridge.chill()
             watcher = Watcher(lane=lane, show=_Quiet(), read=len(lane.standins.log()))
-            _write(node, 0x80 + trial, Due(), watcher)
+            _write(node, 0x80 + trial, Due(lane.policy), watcher)
             while not watcher.complete:
                 watcher.look(1)
             alerts = audit(watcher.due.values(), watcher.landed).alerts

@@ -16,14 +16,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import mean
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
 import yaml
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from infra import catalog
 from infra.kinds import FromQueue, Function
 from infra.paths import ROOT, TEMPLATE
-from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows
+from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows, rows
+from reflexarc.adapters.dynamodb.fleet_silence import FleetPulses
 from reflexarc.agent.aggregate import Window
 from reflexarc.agent.packing import pack_readings
 from reflexarc.events.gpu_readings import GpuReadings
@@ -33,6 +38,7 @@ from tests.benchmarks.rows import Row
 from tests.functions.environment import GPU_READING
 from tests.support.readings import DEVICES, NOW, envelope, hour, readings
 
+SHARDS, LISTINGS = fleet_heard.SHARDS, 10
 NODES, IDLE_NODES, GPUS = 10_000, 1_000, len(DEVICES)
 BATCH = 500
 # What a write takes in one region, and how many a function has under way.
@@ -40,11 +46,19 @@ BATCH = 500
 WRITE_MS, WORKERS = 5, 8
 LOG_BYTES = 1_200  # START, END and REPORT lines, and one line of metrics
 CANARY_MS = 30  # a warm function that finds nothing to do
-# A path that costs nothing while nothing is wrong: what a tick of the watchdog reads.
-TICK_READ_UNITS = 6
+# What a tick of the watchdog asks DynamoDB, beside the fleet: which groups wait and which steps are
+# due, a shard at a time (half a unit where nothing is found), and the configuration; it is read by
+# gpu_alert as well when a canary comes.
+TICK_SHARDS = rows.NOTICE_SHARDS + rows.DUE_SHARDS
+CONFIG_READS = 2
+CANARIES = 3
+TICK_CALLS = TICK_SHARDS + 1 + CANARIES + fleet_heard.SHARDS
+# Eventually consistent reads cost half. A query pays for what it reads, in steps of 4 KB.
+HALF_UNIT, READ_UNIT_BYTES = 0.5, 4096
 # Once a day a node's sender is asked for anew: the state's row and the binding are read, the
 # binding is written, and the update that was tried first is a unit as well.
 DAILY_READS, DAILY_WRITES = 2, 2
+SENDER = "AROAEXAMPLEROLEID12345:i-0a1b2c3d4e5f60718"
 GAUGES = 6  # a CloudWatch metric each: heat, margin, power, use, memory, clock
 ITEM_PEER = "one DynamoDB item a GPU and minute, JSON not compressed"
 METRIC_PEER = "one CloudWatch metric a gauge, six gauges a GPU"
@@ -79,7 +93,9 @@ def run() -> Iterator[Row]:
         peer=round(peer, 2),
         peer_name=f"{ITEM_PEER}: its writes alone",
     )
-    day = _Bill(nodes=IDLE_NODES, cpu_ms=cpu_ms, weight=weight)
+    listing_ms = _listing_ms()
+    yield Row("readings", f"listing_{IDLE_NODES}_nodes_cpu", "ms", round(listing_ms, 1))
+    day = _Bill(nodes=IDLE_NODES, cpu_ms=cpu_ms, weight=weight, listing_ms=listing_ms)
     parts = day.of_readings() | day.of_the_rest()
     _say(f"an idle fleet of {IDLE_NODES:,} nodes, dollars a day", parts, 1)
     metrics = IDLE_NODES * GPUS * GAUGES * price.METRIC_MONTH / price.MONTH_DAYS
@@ -116,6 +132,7 @@ class _Bill:
     nodes: int
     cpu_ms: float
     weight: _Weight
+    listing_ms: float = 0
 
     def of_readings(self) -> dict[str, float]:
         """Return what readings cost: their way, and what keeps them."""
@@ -152,8 +169,8 @@ class _Bill:
         ]
         polls = price.POLLS_PER_MIN * price.DAY_MIN
         # A canary is sent, received and deleted: one to gpu-faults, one to each vendor's queue.
-        canaries = 3 * (price.SQS + 2 * price.SQS_FIFO) * price.DAY_MIN
-        woken = 4 * price.DAY_MIN  # the watchdog, gpu_alert, and notify for either vendor
+        canaries = CANARIES * (price.SQS + 2 * price.SQS_FIFO) * price.DAY_MIN
+        woken = CANARIES * price.DAY_MIN  # gpu_alert, and notify for either vendor
         template = yaml.safe_load(TEMPLATE.read_text("utf-8"))["Resources"].values()
         alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in template)
         per_day = 1 / price.MONTH_DAYS
@@ -162,18 +179,36 @@ class _Bill:
                 polls * (price.SQS_FIFO if queue.fifo else price.SQS) for queue in polled
             ),
             "canaries (SQS)": canaries,
-            "watchdog and canaries (Lambda, logs)": woken
+            "canaries (Lambda, logs)": woken
             * (CANARY_MS / 1000 * price.LAMBDA_GB_S + price.LAMBDA_REQUEST)
             + woken * LOG_BYTES / 1e9 * price.LOGS_GB,
-            "watchdog and configuration (reads)": price.DAY_MIN * TICK_READ_UNITS * price.READ_UNIT,
+            "watchdog (Lambda, logs)": self._ticks(),
+            "fleet listed once a minute (reads)": price.DAY_MIN
+            * self._listing_units()
+            * price.READ_UNIT,
+            "waiting, due, configuration (reads)": price.DAY_MIN
+            * (TICK_SHARDS * HALF_UNIT + CONFIG_READS)
+            * price.READ_UNIT,
             f"alarms (CloudWatch, {alarms})": alarms * price.ALARM_MONTH * per_day,
             f"metrics (CloudWatch, {IDLE_METRICS})": IDLE_METRICS * price.METRIC_MONTH * per_day,
             "secrets": len(catalog.SECRETS) * price.SECRET_MONTH * per_day,
         }
 
+    def _ticks(self) -> float:
+        """Return what the watchdog's own function costs: taking the listing apart, and waiting."""
+        (function,) = (each for each in catalog.FUNCTIONS if each.name == "watchdog")
+        billed_ms = self.listing_ms * price.VCPU_MB / function.memory_mb + TICK_CALLS * WRITE_MS
+        second = function.memory_mb / 1024 * price.LAMBDA_GB_S
+        tick = billed_ms / 1000 * second + price.LAMBDA_REQUEST + LOG_BYTES / 1e9 * price.LOGS_GB
+        return tick * price.DAY_MIN
 
-# What an idle fleet writes: FaultMessages (canaries), ReadingMessages, and what notify says.
-IDLE_METRICS = 3
+    def _listing_units(self) -> float:
+        shard = self.nodes / fleet_heard.SHARDS * self.weight.state_bytes
+        return fleet_heard.SHARDS * HALF_UNIT * math.ceil(shard / READ_UNIT_BYTES)
+
+
+# What an idle fleet writes: ReadingMessages. Canaries write no metric.
+IDLE_METRICS = 1
 
 
 def _weight() -> _Weight:
@@ -218,10 +253,42 @@ def _size(state: NodeState) -> int:
     """Return the bytes of a node's item: names and values, as DynamoDB counts them."""
     key = fleet_heard.state_key(state.node)
     names = len("pk" + "sk" + "d" + "boot" + "seq" + "at" + "ttl" + "lost" + "snd" + "asked")
-    numbers = 5 + 8 + 6 + 2
+    names += len("rack" + "gone")
+    numbers = 5 + 8 + 6 + 2 + 1
     texts = sum(len(value["S"]) for value in key.values()) + len(state.boot_id)
-    texts += len("AROAEXAMPLEROLEID12345:i-0a1b2c3d4e5f60718") + len("2026-11-24")
+    texts += len(SENDER) + len("2026-11-24") + len(state.labels.get("rack", ""))
     return names + numbers + texts + len(fleet_rows.pack(state))
+
+
+def _listing_ms() -> float:
+    """Return the CPU of taking a listing of the idle fleet apart; DynamoDB answers at once."""
+    text = json.dumps({"Items": [_pulse(number) for number in range(IDLE_NODES // SHARDS + 1)]})
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        body = SimpleNamespace(stream=lambda: iter([text.encode()]))
+        return AWSResponse(request.url, 200, HTTPHeaders(), body)
+
+    client: Any = botocore.session.get_session().create_client(
+        "dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    client.meta.events.register("before-send.dynamodb.Query", answer)
+    pulses = FleetPulses(client, "fleet")
+    pulses.listed()
+    began = time.process_time()
+    for _ in range(LISTINGS):
+        pulses.listed()
+    return (time.process_time() - began) * 1000 / LISTINGS
+
+
+def _pulse(number: int) -> dict[str, Any]:
+    """Return a row as a listing answers it."""
+    return {
+        "sk": {"S": f"gpu-node-{number:05d}"},
+        "at": {"N": "1795489987120"},
+        "snd": {"S": SENDER},
+        "rack": {"S": "r12"},
+        "gone": {"BOOL": False},
+    }
 
 
 def _cpu_ms() -> float:

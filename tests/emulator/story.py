@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,9 @@ from reflexarc.emulator.audit import Audit, Expected, audit
 from reflexarc.emulator.due import Due
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.processes import wait_until
+from reflexarc.emulator.stack import SLACK_CHANNEL
+from reflexarc.events.gpu_faults import Finding
+from reflexarc.events.severity import Severity
 
 _names = (f"node-{number}" for number in itertools.count(1))
 QUIET_S = 0.4
@@ -23,6 +27,32 @@ UNLIMITED = (
     *("--slack-rate", "1000", "--slack-burst", "1000"),
     *("--slack-calls-per-minute", "60000", "--pagerduty-per-minute", "60000"),
 )
+
+# Pages join what has one cause. Most tests are of the way of one page: here each thing is told
+# alone, so that what one test logs cannot join the page of another.
+EACH_ALONE: Mapping[str, Any] = {
+    "incidents": {
+        "channels": [
+            {"name": "pagerduty", "kind": "pagerduty"},
+            {"name": "slack", "kind": "slack", "destination": SLACK_CHANNEL},
+        ],
+        "routes": [
+            {
+                "name": "drill",
+                "match": {"labels": {"cluster": "drill"}},
+                "channels": ["slack"],
+                "escalate": [{"after": "5s", "channels": ["pagerduty"]}],
+            },
+            {
+                "name": "critical",
+                "match": {"severity": ["critical"]},
+                "channels": ["pagerduty", "slack"],
+            },
+            {"name": "warning", "match": {"severity": ["warning"]}, "channels": ["slack"]},
+        ],
+        "groupings": [{"family": "each", "causes": ["*"], "by": ["node", "device"]}],
+    }
+}
 
 
 def xid(code: int, gpu: int = 0x3B, says: str = "pid=1234, name=python3, Ch 00000012") -> str:
@@ -34,12 +64,17 @@ class Story:
     """One test's lines on a lane, and the pages they make due."""
 
     lane: Lane
-    due: Due = field(default_factory=Due)
+    due: Due = field(init=False)
     pages: list[Expected] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
 
-    def node(self, **options: Any) -> Node:
-        node = self.lane.node(next(_names), **options)
+    def __post_init__(self) -> None:
+        self.due = Due(self.lane.policy)
+
+    def node(self, labels: Mapping[str, str] | None = None, **options: Any) -> Node:
+        words = (word for pair in (labels or {}).items() for word in ("--label", "=".join(pair)))
+        node = self.lane.node(next(_names), options=tuple(words), **options)
+        self.due.labelled(node.name, labels or {})
         self.nodes.append(node)
         agents.wait_for([node])
         return node
@@ -65,15 +100,37 @@ class Story:
         text = body if isinstance(body, str) else json.dumps(body)
         self.lane.stack.send("GpuFaultsQueueUrl", text)
 
-    def invoke_as(self, sender: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Run gpu_alert on a message of another sender; the emulator has one account only."""
+    def found(self, node: str, finding: Finding, **source: Any) -> list[Expected]:
+        """Send what a rule on a node found, or that it is over; note what is due."""
+        self.due.labelled(node, source.get("labels", {}))
+        pages = self.due.found(node, finding, finding.observed_at)
+        self.pages += pages
+        message = batch(node, findings=[finding.model_dump(mode="json")])
+        self.send({**message, "source": {**message["source"], **source}})
+        return pages
+
+    def invoke_as(
+        self,
+        sender: str,
+        body: dict[str, Any],
+        function: str = "gpu_alert",
+        *,
+        waited_s: float = 0,
+    ) -> dict[str, Any]:
+        """Run a function on a message of another sender; the emulator has one account only.
+
+        `waited_s` is for how long the message lay in its queue.
+        """
         record = {
             "messageId": "00000000-0000-0000-0000-000000000000",
             "body": json.dumps(body),
-            "attributes": {"SenderId": sender, "SentTimestamp": str(int(time.time() * 1000))},
+            "attributes": {
+                "SenderId": sender,
+                "SentTimestamp": str(int((time.time() - waited_s) * 1000)),
+            },
         }
         answer = self.lane.endpoint.client("lambda").invoke(
-            FunctionName=self.lane.stack.function("gpu_alert"),
+            FunctionName=self.lane.stack.function(function),
             Payload=json.dumps({"Records": [record]}),
         )
         result: dict[str, Any] = json.loads(answer["Payload"].read())
@@ -81,9 +138,11 @@ class Story:
 
     def slack_message(self, key: str) -> dict[str, Any]:
         """Return how Slack shows an incident now."""
-        messages = [m for channel in self.lane.standins.slack().values() for m in channel]
-        keyed = {m["metadata"]["event_payload"]["key"]: m for m in messages if m["metadata"]}
-        return keyed[key]
+        return self.lane.standins.slack_root(key)
+
+    def pager(self, key: str) -> list[str]:
+        """Return the state of each incident that PagerDuty has of a page."""
+        return self.lane.standins.pager(key)
 
     def restart(self, node: Node) -> Node:
         """Start a node's agent again, over the same log and spool."""
@@ -135,6 +194,19 @@ def batch(node: str, *lines: str, **changes: Any) -> dict[str, Any]:
         "faults": [{"line": line, "observed_at": now} for line in lines],
         **changes,
     }
+
+
+def too_hot(device: str = "0000:3b:00", *, over: bool = False) -> Finding:
+    """Return what a node's rule says of a GPU that is slowed for heat, or not any more."""
+    return Finding(
+        rule="thermal/hw-slowdown",
+        state="cleared" if over else "raised",
+        aspect="thermal",
+        device=device,
+        severity=Severity.CRITICAL,
+        says="slowed down by the hardware for heat",
+        observed_at=datetime.now(UTC),
+    )
 
 
 _batches = itertools.count(1)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from reflexarc.emulator.processes import wait_until
 from tests.emulator.story import Story, batch, rejected, xid
 
 pytestmark = pytest.mark.emulator
@@ -91,7 +92,9 @@ def test_a_graver_fault_updates_slack_and_pages_pagerduty(story: Story) -> None:
 
     assert story.all_arrive_once()
     assert [page.channel for page in story.pages] == ["slack", "pagerduty"]
-    assert story.slack_message(story.pages[0].key)["revision"] >= 1
+    # A message that is new is not changed within its first second.
+    assert wait_until(lambda: story.slack_message(story.pages[0].key)["revision"] >= 1, 5)
+    assert "CRITICAL" in story.slack_message(story.pages[0].key)["text"]
 
 
 def test_a_node_that_another_sender_claims_is_refused(story: Story) -> None:

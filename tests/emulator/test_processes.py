@@ -14,9 +14,11 @@ from reflexarc.emulator.errors import LaneUnavailable
 from reflexarc.emulator.processes import Processes, wait_for_http, wait_until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+# A shell gives what it starts in the background a SIGINT that is ignored, and so to our children.
 PARENT = textwrap.dedent(f"""
-    import sys, time
+    import signal, sys, time
     from pathlib import Path
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from reflexarc.emulator.processes import Processes
     with Processes() as processes:
         folder = processes.folder("test")

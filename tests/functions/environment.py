@@ -13,18 +13,21 @@ _WAKING = {
     "INCIDENTS_TABLE": "incidents",
     "NOTIFY_SLACK_QUEUE_URL": f"{_QUEUES}-notify-slack.fifo",
     "NOTIFY_PAGERDUTY_QUEUE_URL": f"{_QUEUES}-notify-pagerduty.fifo",
+    "NOTIFY_OTHERS_QUEUE_URL": f"{_QUEUES}-notify-others.fifo",
 }
 GPU_ALERT = {
     **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "gpu_alert",
     "FLEET_TABLE": "fleet",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-gpu-faults-dlq",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
     "SLACK_CHANNEL": "C0GPUALERTS",
 }
 INCIDENT = {
     **GPU_ALERT,
     "POWERTOOLS_SERVICE_NAME": "incident",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-signals-dlq",
+    "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",
 }
 GPU_READING = {
     **_AWS,
@@ -36,18 +39,21 @@ GPU_READING = {
     "USAGE_RETENTION_DAYS": "90",
 }
 NOTIFY = {
-    **_AWS,
+    **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "notify",
-    "INCIDENTS_TABLE": "incidents",
     "REJECTED_QUEUE_URL": f"{_QUEUES}-notify-dlq",
     "NOTIFY_LATER_QUEUE_URL": f"{_QUEUES}-notify-later",
     "SLACK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf",
     "PAGERDUTY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:pagerduty-AbCdEf",
+    "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhook-AbCdEf",
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reflexarc-alerts",
 }
 WATCHDOG = {
     **_WAKING,
     "POWERTOOLS_SERVICE_NAME": "watchdog",
+    "FLEET_TABLE": "fleet",
     "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
 }
 INGEST = {
     **_AWS,
@@ -56,4 +62,11 @@ INGEST = {
     "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
     "GPU_READINGS_QUEUE_URL": f"{_QUEUES}-gpu-readings",
     "INGEST_AUTH": "AWS_IAM",
+}
+SLACK_ACTION = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "slack_action",
+    "INCIDENTS_TABLE": "incidents",
+    "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
+    "SLACK_SECRET_ARN": NOTIFY["SLACK_SECRET_ARN"],
 }

@@ -18,7 +18,14 @@ from reflexarc.adapters.dynamodb.fleet_rows import unpack
 from reflexarc.adapters.dynamodb.incident_list import IncidentList
 from reflexarc.events.signal import Entity
 from reflexarc.gpu.readings import NodeState
-from reflexarc.runtime import clients, observability, wiring
+from reflexarc.runtime import (
+    clients,
+    incident_wiring,
+    notify_wiring,
+    observability,
+    watchdog_wiring,
+    wiring,
+)
 from samples.standins.server import ROUTING_KEY, TOKEN
 from tests.functions import environment
 from tests.support import readings
@@ -33,9 +40,9 @@ ENVELOPES = Path(__file__).parents[2] / "events" / "lambda"
 CACHES = (
     wiring.fault_service,
     wiring.reading_service,
-    wiring.signal_intake,
-    wiring.delivery_service,
-    wiring.sweep_service,
+    incident_wiring.signal_intake,
+    notify_wiring.delivery_service,
+    watchdog_wiring.watchdog,
     wiring.relay,
     clients._session,
     clients._client,
@@ -48,6 +55,7 @@ QUEUES = {
     "SIGNALS_QUEUE_URL": "signals",
     "NOTIFY_SLACK_QUEUE_URL": "notify-slack.fifo",
     "NOTIFY_PAGERDUTY_QUEUE_URL": "notify-pagerduty.fifo",
+    "NOTIFY_OTHERS_QUEUE_URL": "notify-others.fifo",
     "NOTIFY_LATER_QUEUE_URL": "notify-later",
 }
 
@@ -76,7 +84,12 @@ def cloud() -> Iterator[Cloud]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         for cached in CACHES:
             cached.cache_clear()
-        settings = {**environment.NOTIFY, **environment.GPU_READING, **environment.GPU_ALERT}
+        settings = {
+            **environment.NOTIFY,
+            **environment.GPU_READING,
+            **environment.GPU_ALERT,
+            **environment.WATCHDOG,
+        }
         for name, value in settings.items():
             if not name.startswith("AWS_"):
                 patch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""The URL of ingest: closed by default, open only where the function itself asks for a token."""
+"""The URLs: open to everybody only where the function itself checks who calls."""
 
 from typing import Any
 
@@ -6,14 +6,21 @@ from infra import catalog
 from tests.infra.deployed import properties, resources, statements, template
 
 FUNCTION = {"Fn::GetAtt": ["IngestFunction", "Arn"]}
+CLICKS = {"Fn::GetAtt": ["SlackActionFunction", "Arn"]}
 
 
-def test_there_is_one_url_and_aws_checks_who_calls_unless_told_otherwise() -> None:
-    (url,) = resources("AWS::Lambda::Url").values()
+def test_there_are_two_urls_and_no_web_page_may_read_their_answers() -> None:
+    urls = resources("AWS::Lambda::Url")
 
-    assert url["Properties"]["TargetFunctionArn"] == FUNCTION
-    assert url["Properties"]["AuthType"] == {"Fn::If": ["IngestByToken", "NONE", "AWS_IAM"]}
-    assert "Cors" not in url["Properties"]
+    assert set(urls) == {"IngestEndpoint", "SlackActionEndpoint"}
+    assert [url for url in urls.values() if "Cors" in url["Properties"]] == []
+
+
+def test_aws_checks_who_calls_ingest_unless_told_otherwise() -> None:
+    url = properties("IngestEndpoint")
+
+    assert url["TargetFunctionArn"] == FUNCTION
+    assert url["AuthType"] == {"Fn::If": ["IngestByToken", "NONE", "AWS_IAM"]}
     assert template()["Conditions"]["IngestByToken"] == {
         "Fn::Equals": [{"Ref": "IngestAuth"}, "TOKEN"]
     }
@@ -25,19 +32,32 @@ def test_the_function_asks_for_a_token_exactly_where_aws_does_not_check() -> Non
     assert variables["INGEST_AUTH"] == {"Ref": "IngestAuth"}
 
 
-def test_everybody_may_call_only_through_the_url_and_only_with_tokens() -> None:
+def test_slack_calls_a_url_that_aws_does_not_check() -> None:
+    url = properties("SlackActionEndpoint")
+
+    assert url["TargetFunctionArn"] == CLICKS
+    assert url["AuthType"] == "NONE"
+
+
+def test_everybody_may_call_only_through_a_url_and_ingest_only_with_tokens() -> None:
     open_to_all = {
         name: permission
         for name, permission in resources("AWS::Lambda::Permission").items()
         if permission["Properties"]["Principal"] == "*"
     }
 
-    assert set(open_to_all) == {"IngestOpenUrl", "IngestOpenInvoke"}
-    for permission in open_to_all.values():
-        assert permission["Condition"] == "IngestByToken"
-        assert permission["Properties"]["FunctionName"] == FUNCTION
-    assert open_to_all["IngestOpenUrl"]["Properties"]["FunctionUrlAuthType"] == "NONE"
-    assert open_to_all["IngestOpenInvoke"]["Properties"]["InvokedViaFunctionUrl"] is True
+    assert set(open_to_all) == {
+        "IngestOpenUrl", "IngestOpenInvoke", "SlackActionOpenUrl", "SlackActionOpenInvoke",
+    }  # fmt: skip
+    for title, function, condition in (
+        ("Ingest", FUNCTION, "IngestByToken"),
+        ("SlackAction", CLICKS, None),
+    ):
+        url, invoke = open_to_all[f"{title}OpenUrl"], open_to_all[f"{title}OpenInvoke"]
+        assert [each.get("Condition") for each in (url, invoke)] == [condition, condition]
+        assert url["Properties"]["FunctionName"] == function == invoke["Properties"]["FunctionName"]
+        assert url["Properties"]["FunctionUrlAuthType"] == "NONE"
+        assert invoke["Properties"]["InvokedViaFunctionUrl"] is True
 
 
 def test_a_caller_may_do_nothing_but_call_the_url() -> None:
@@ -88,3 +108,22 @@ def test_who_reads_the_agents_queues_knows_the_role_whose_word_counts() -> None:
     }
 
     assert told == {"gpu_alert", "gpu_reading"}
+
+
+def test_whoever_may_call_slack_action_reaches_click_rows_one_queue_and_one_secret() -> None:
+    document = properties("SlackActionRoleDefaultPolicy")["PolicyDocument"]
+
+    allowed = {
+        s["Action"]: s for s in statements(document) if not str(s["Action"]).startswith("['logs:")
+    }
+
+    assert set(allowed) == {
+        "dynamodb:PutItem", "sqs:SendMessage", "secretsmanager:GetSecretValue",
+    }  # fmt: skip
+    assert allowed["dynamodb:PutItem"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CLICK#*"]}
+    }
+    assert allowed["sqs:SendMessage"]["Resource"] == {"Fn::GetAtt": ["SignalsQueue", "Arn"]}
+    assert ":secret:${AWS::StackName}/slack-??????" in str(
+        allowed["secretsmanager:GetSecretValue"]["Resource"]
+    )

@@ -1,5 +1,6 @@
 """What `make layers` built is what Lambda can run; needs no network and no emulator."""
 
+import re
 import struct
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def test_every_package_in_the_layer_keeps_its_licence() -> None:
     for folder in ("deps", "deps-local"):
         licensed = {path.parent.name for path in (BUILD / folder / "licenses").rglob("LICEN*")}
         assert len(licensed) >= 10
+
+
+def test_the_layer_keeps_the_models_of_exactly_the_services_that_functions_call() -> None:
+    source = (ROOT / "layers/core/python/reflexarc/runtime/clients.py").read_text()
+
+    assert set(re.findall(r'_client\("([a-z]+)"', source)) | {"sts"} == AWS_MODELS
 
 
 def test_the_layer_makes_every_client_that_the_functions_use() -> None:

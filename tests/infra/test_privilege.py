@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from infra import catalog, kinds
-from infra.kinds import Function
+from infra.kinds import Function, Publish
 from tests.infra.deployed import as_list, properties, resources, statements
 
 every_function = pytest.mark.parametrize("function", catalog.FUNCTIONS, ids=lambda f: f.name)
@@ -68,6 +68,17 @@ def test_a_function_sends_only_to_the_queues_that_its_environment_names(
 
 
 @every_function
+def test_a_function_publishes_only_to_the_topics_that_its_environment_names(
+    function: Function,
+) -> None:
+    topics = [value.topic for value in function.environment.values() if isinstance(value, Publish)]
+
+    assert list(granted(function, "sns")) == [
+        ("sns:Publish", str({"Ref": f"{topic.title}Topic"})) for topic in topics
+    ]
+
+
+@every_function
 def test_a_function_reads_only_the_secrets_that_its_environment_names(function: Function) -> None:
     named = {
         value.secret.name
@@ -103,7 +114,7 @@ def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: F
             f"dynamodb:{action}"
             for value in function.environment.values()
             if isinstance(value, kind)
-            for action in value.value
+            for action in (value.actions if isinstance(value, kinds.Table) else value.value)
         }
         for table, kind in (("IncidentsTable", kinds.Table), ("FleetTable", kinds.Fleet))
     }
@@ -121,12 +132,32 @@ def test_readings_can_bind_a_node_and_touch_no_incident() -> None:
 
 
 def test_the_watchdog_can_neither_read_nor_change_an_incident() -> None:
+    document = properties("WatchdogRoleDefaultPolicy")["PolicyDocument"]
     watchdog = next(f for f in catalog.FUNCTIONS if f.name == "watchdog")
 
-    ((action, resource),) = granted(watchdog, "dynamodb")
+    (on_table,) = (s for s in statements(document) if str(s["Resource"]) == INCIDENTS)
+    on_index = {arn for action, arn in granted(watchdog, "dynamodb") if "/index/" in arn}
 
-    assert action == "dynamodb:Query"
-    assert resource.endswith("'/index/watch']]}")
+    assert on_table["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CONFIG"]}
+    }
+    assert [each.endswith("'/index/watch']]}") for each in on_index] == [True]
+
+
+def test_auto_scaling_may_tell_the_signals_queue_and_no_other() -> None:
+    told = {
+        logical_id: statement
+        for logical_id, policy in resources("AWS::SQS::QueuePolicy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement.get("Principal") == {"Service": "events.amazonaws.com"}
+    }
+
+    assert set(told) == {"SignalsQueuePolicy"}
+    (statement,) = told.values()
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["Leavers", "Arn"]}}
+    }
 
 
 def test_an_agent_may_send_to_its_two_queues_and_do_nothing_else() -> None:

@@ -1,12 +1,14 @@
 import json
 import re
+from typing import Any
 
 import pytest
 
 from infra import catalog
-from infra.kinds import Secret
+from infra.kinds import Secret, Topic
 from infra.paths import ROOT, TEMPLATE
-from tests.infra.deployed import properties, resources, template
+from reflexarc.events.fleet import Leaving
+from tests.infra.deployed import name_of, properties, resources, template
 
 SECTIONS = ("## Overview", "## Symptoms", "## Procedure")
 
@@ -44,8 +46,9 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "SignalsQueueUrl", "SignalsDlqUrl", "NotifySlackQueueUrl", "NotifySlackDlqUrl",
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
         "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
-        "PagerDutySecretArn",
-        "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "OpsTopicArn",
+        "PagerDutySecretArn", "WebhookSecretArn", "NotifyOthersQueueUrl", "NotifyOthersDlqUrl",
+        "AlertsTopicArn",
+        "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "SlackActionUrl", "OpsTopicArn",
     }  # fmt: skip
 
 
@@ -56,7 +59,7 @@ def test_only_what_an_emulator_lacks_is_left_out_there() -> None:
         if resource.get("Condition") == "OnAws"
     }
 
-    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}
+    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::Rule"}
 
 
 def test_the_template_needs_no_custom_resource_and_no_bootstrap() -> None:
@@ -125,7 +128,11 @@ def test_a_secret_is_created_empty(secret: Secret) -> None:
     deployed = properties(f"{secret.title}Secret")
 
     # Another placeholder would be written over the owner's value at the next deployment.
-    frozen = {"slack": {"token": "", "webhook_url": ""}, "pagerduty": {"routing_key": ""}}
+    frozen = {
+        "slack": {"token": "", "webhook_url": ""},
+        "pagerduty": {"routing_key": ""},
+        "webhook": {},
+    }
     assert json.loads(deployed["SecretString"]) == frozen[secret.name]
 
 
@@ -133,7 +140,10 @@ def test_every_alarm_reaches_the_ops_topic_and_tells_when_it_is_over() -> None:
     for alarm in resources("AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Ops"}]
         assert alarm["Properties"]["OKActions"] == [{"Ref": "Ops"}]
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+        silent = alarm["Properties"]["ComparisonOperator"] == "LessThanThreshold"
+        assert alarm["Properties"]["TreatMissingData"] == (
+            "breaching" if silent else "notBreaching"
+        )
 
 
 def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> None:
@@ -152,7 +162,13 @@ def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> No
 
 @pytest.mark.parametrize(
     ("metric", "service"),
-    [("DeliveryFailing", "notify"), ("FaultsRejected", "gpu_alert"), ("Swept", "watchdog")],
+    [
+        ("DeliveryFailing", "notify"),
+        ("FaultsRejected", "gpu_alert"),
+        ("ClicksRefused", "slack_action"),
+        ("Swept", "watchdog"),
+        ("SecretsFailing", "notify"),
+    ],
 )
 def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
     metric: str, service: str
@@ -167,18 +183,65 @@ def test_our_own_metrics_are_watched_under_the_names_that_functions_write(
     assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
-def test_every_function_rings_on_errors_and_on_throttles() -> None:
+def test_every_function_rings_on_errors_and_the_account_on_throttles() -> None:
     watched = {
-        (alarm["Properties"]["Dimensions"][0]["Value"]["Ref"], alarm["Properties"]["MetricName"])
+        (
+            tuple(each["Value"]["Ref"] for each in alarm["Properties"].get("Dimensions", ())),
+            alarm["Properties"]["MetricName"],
+        )
         for alarm in resources("AWS::CloudWatch::Alarm").values()
         if alarm["Properties"]["Namespace"] == "AWS/Lambda"
     }
 
-    assert watched == {
-        (f"{function.title}Function", metric)
-        for function in catalog.FUNCTIONS
-        for metric in ("Errors", "Throttles")
-    } | {("IngestFunction", "Url4xxCount"), ("IngestFunction", "Url5xxCount")}
+    functions = {(names[0], metric) for names, metric in watched if names}
+    assert {metric for names, metric in watched if not names} == {"Throttles"}
+    assert functions == {
+        (f"{function.title}Function", "Errors") for function in catalog.FUNCTIONS
+    } | {
+        ("WatchdogFunction", "Invocations"),
+        ("IngestFunction", "Url4xxCount"),
+        ("IngestFunction", "Url5xxCount"),
+        ("SlackActionFunction", "Url5xxCount"),
+    }
+
+
+def test_a_watchdog_that_does_not_run_rings() -> None:
+    alarm = properties("WatchdogSilentAlarm")
+
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["TreatMissingData"], alarm["Period"]) == ("breaching", 60)
+
+
+def test_instances_that_a_group_ends_become_a_message_of_ours() -> None:
+    rule = properties("Leavers")
+    (target,) = rule["Targets"]
+    event = {
+        "time": "2026-11-24T03:13:07Z",
+        "detail": {"EC2InstanceId": "i-0a1b2c3d4e5f60718", "AutoScalingGroupName": "h100"},
+    }
+
+    body = target["InputTransformer"]["InputTemplate"]
+    for name, path in target["InputTransformer"]["InputPathsMap"].items():
+        value: Any = event
+        for part in path.removeprefix("$.").split("."):
+            value = value[part]
+        body = body.replace(f"<{name}>", json.dumps(value))
+
+    leaving = Leaving.model_validate_json(body)
+    assert (leaving.instance, leaving.group) == ("i-0a1b2c3d4e5f60718", "h100")
+    assert rule["EventPattern"]["source"] == ["aws.autoscaling"]
+    assert target["Arn"] == {"Fn::GetAtt": ["SignalsQueue", "Arn"]}
+
+
+@pytest.mark.parametrize("topic", catalog.TOPICS, ids=lambda t: t.name)
+def test_a_topic_of_alerts_is_encrypted_and_refuses_plain_http(topic: Topic) -> None:
+    deployed = properties(f"{topic.title}Topic")
+    (deny,) = properties(f"{topic.title}TopicPolicy")["PolicyDocument"]["Statement"]
+
+    assert name_of(deployed["TopicName"]) == f"-{topic.name}"
+    assert deployed["KmsMasterKeyId"] == "alias/aws/sns"
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", {"AWS": "*"})
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_ops_topic_lets_alarms_in_and_plain_http_not() -> None:

@@ -12,6 +12,7 @@ from reflexarc.adapters.memory.fleet import MemoryFleet
 from reflexarc.gpu.fleet_ports import Fleet, Kept
 from reflexarc.gpu.fleet_rack import Heat
 from reflexarc.gpu.readings import RunningHour
+from reflexarc.kernel.clock import epoch_ms
 from reflexarc.kernel.errors import Unavailable
 from tests.ports.conftest import Table
 from tests.support.readings import NOW, at, hour, state
@@ -104,6 +105,34 @@ def test_the_next_boot_wins_and_the_last_one_never_returns(fleet: Fleet) -> None
     assert not keep(fleet, 100, boot="a", after=59).newest
 
 
+def test_a_new_boot_is_remembered_until_its_gpus_were_looked_at(fleet: Fleet) -> None:
+    assert keep(fleet, 9, boot="a").born is None
+    assert keep(fleet, 1, boot="b", after=5).born is None
+    born = epoch_ms(at(5))
+
+    second = keep(fleet, 2, boot="b", after=60)
+    third = follow(fleet, 3, boot="b")
+    fleet.settle("node-7", born + 1)
+    again = keep(fleet, 3, boot="b", after=60)
+    fleet.settle("node-7", born)
+
+    assert (second.born, second.before and second.before.seq) == (born, 1)
+    assert third is not None
+    assert (third.born, third.before and third.before.seq) == (born, 2)
+    assert again.born == born
+    assert keep(fleet, 4, boot="b", after=90) == Kept(newest=True)
+
+
+def test_a_state_that_cannot_be_read_says_nothing_of_the_boot(
+    dynamo: DynamoFleet, table: Table
+) -> None:
+    keep(dynamo, 9, boot="a")
+    keep(dynamo, 1, boot="b", after=5)
+    table.client.put_item(TableName=table.name, Item=row(table) | {"d": {"B": b"9"}})
+
+    assert keep(dynamo, 2, boot="b", after=60) == Kept(newest=True, born=epoch_ms(at(5)))
+
+
 def test_a_rack_has_all_its_nodes_each_at_its_newest(fleet: Fleet) -> None:
     fleet.turn("r1", heat("node-1", after=5), NOW)
     fleet.turn("r1", heat("node-1", gpus=0, after=4), NOW)
@@ -183,7 +212,7 @@ def test_a_state_is_read_as_it_was_written_and_costs_an_idle_node_one_unit(
 
 def _size(value: dict[str, Any]) -> int:
     (content,) = value.values()
-    return len(content)
+    return 1 if isinstance(content, bool) else len(content)
 
 
 @pytest.mark.parametrize("form", [b"9", b"1garbage"])

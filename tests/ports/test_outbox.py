@@ -1,27 +1,15 @@
-"""notify.ports.Outbox: what memory and DynamoDB both promise."""
+"""notify.ports.Outbox: what memory and DynamoDB both promise of leases, waits and old notices."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
-from reflexarc.events.notice import Notice
-from reflexarc.events.severity import Severity
-from reflexarc.incidents.model import Change
-from reflexarc.kernel.errors import Unavailable
 from reflexarc.notify.model import LEASE, Busy, Lease
 from reflexarc.notify.ports import Outbox
 from tests.ports.conftest import Shelf
-from tests.support.incidents import (
-    GPU,
-    NOW,
-    at,
-    attempt,
-    change,
-    clear,
-    receipt,
-    signal,
-)
+from tests.support.commits import later, told
+from tests.support.notices import NOW, at, attempt, notice, page, receipt
 
 SLACK = "slack/C0PAGES"
 EXPIRED = LEASE.total_seconds()
@@ -31,53 +19,6 @@ def take(outbox: Outbox, owner: str = "me", now: datetime = NOW, group: str = SL
     lease = outbox.acquire(group, owner, now)
     assert isinstance(lease, Lease), lease
     return lease
-
-
-def opened(shelf: Shelf) -> tuple[Notice, ...]:
-    shelf.book.commit(change(signal(1)))
-    return shelf.outbox.pending(SLACK)
-
-
-# ---- pending ----
-
-
-def test_unknown_group_owes_nothing(shelf: Shelf) -> None:
-    assert shelf.outbox.pending("slack/C404") == ()
-
-
-def test_notices_come_in_row_order(shelf: Shelf) -> None:
-    first = change(signal(1, severity=Severity.WARNING))
-    second = change(signal(2), after=first)
-    third = change(clear(3), after=second)
-    for step in (first, second, third):
-        shelf.book.commit(step)
-
-    pending = shelf.outbox.pending(SLACK)
-
-    assert [notice.action for notice in pending] == ["trigger", "update", "resolve"]
-    assert [notice.incident.version for notice in pending] == [1, 2, 3]
-
-
-def test_more_notices_than_a_page_all_come(shelf: Shelf) -> None:
-    wide = '"' * 1_000  # two bytes each in JSON
-    fields: dict[str, Any] = {
-        "meaning": wide,
-        "action": wide,
-        "evidence": (wide,) * 5,
-        "labels": {str(number): wide for number in range(24)},
-        "marks": tuple(f"{number}{wide}" for number in range(12)),
-    }
-    for number in range(40):
-        entity = GPU.model_copy(update={"device": f"0000:{number:02x}:00"})
-        shelf.book.commit(change(signal(number, entity=entity, **fields)))
-
-    pending = shelf.outbox.pending(SLACK)
-
-    rows = [notice.row for notice in pending]
-    assert len(rows) == 40
-    assert rows == sorted(rows)
-    # A query answers at most 1 MB at once.
-    assert sum(len(notice.model_dump_json()) for notice in pending) > 1_100_000
 
 
 # ---- acquire ----
@@ -160,112 +101,6 @@ def test_release_after_the_heir_released_changes_nothing(shelf: Shelf) -> None:
     shelf.outbox.release(take(shelf.outbox, "heir", at(EXPIRED)))
 
     assert shelf.outbox.release(late) is True
-
-
-# ---- settle, receipt ----
-
-
-def test_settled_notices_are_gone_and_their_receipt_stays(shelf: Shelf) -> None:
-    [notice] = opened(shelf)
-    assert shelf.outbox.receipt(notice) is None
-
-    shelf.outbox.settle(take(shelf.outbox), (notice,), receipt(), attempt())
-
-    assert shelf.outbox.pending(SLACK) == ()
-    assert shelf.outbox.receipt(notice) == receipt()
-
-
-def test_receipt_is_of_one_generation_and_channel(shelf: Shelf) -> None:
-    steps = [change(signal(1))]
-    steps.append(change(clear(2), after=steps[-1]))
-    steps.append(change(signal(3), after=steps[-1]))
-    for step in steps:
-        shelf.book.commit(step)
-    first, _, next_generation = shelf.outbox.pending(SLACK)
-
-    shelf.outbox.settle(take(shelf.outbox), (first,), receipt(), attempt())
-
-    pager = steps[0].notices[0]
-    assert shelf.outbox.receipt(next_generation) is None
-    assert shelf.outbox.receipt(pager) is None
-
-
-def test_settling_without_a_receipt_keeps_the_earlier_one(shelf: Shelf) -> None:
-    [notice] = opened(shelf)
-    lease = take(shelf.outbox)
-    shelf.outbox.settle(lease, (notice,), receipt(), attempt())
-
-    shelf.outbox.settle(lease, (notice,), None, attempt())
-
-    assert shelf.outbox.receipt(notice) == receipt()
-
-
-def test_later_receipt_replaces_the_earlier(shelf: Shelf) -> None:
-    [notice] = opened(shelf)
-    lease = take(shelf.outbox)
-    shelf.outbox.settle(lease, (notice,), receipt("1.0"), attempt())
-
-    shelf.outbox.settle(lease, (notice,), receipt("2.0"), attempt())
-
-    assert shelf.outbox.receipt(notice) == receipt("2.0")
-
-
-def test_settling_leaves_what_came_meanwhile(shelf: Shelf) -> None:
-    first = change(signal(1, severity=Severity.WARNING))
-    shelf.book.commit(first)
-    seen = shelf.outbox.pending(SLACK)
-    shelf.book.commit(change(signal(2), after=first))
-
-    shelf.outbox.settle(take(shelf.outbox), seen, receipt(), attempt())
-
-    assert [notice.incident.version for notice in shelf.outbox.pending(SLACK)] == [2]
-
-
-def test_overtaken_sender_settles_nothing(shelf: Shelf) -> None:
-    [notice] = opened(shelf)
-    late = take(shelf.outbox)
-    take(shelf.outbox, "heir", at(EXPIRED))
-
-    with pytest.raises(Unavailable, match="taken over"):
-        shelf.outbox.settle(late, (notice,), receipt(), attempt())
-
-    assert shelf.outbox.pending(SLACK) == (notice,)
-    assert shelf.outbox.receipt(notice) is None
-
-
-def test_expired_lease_that_nobody_took_still_settles(shelf: Shelf) -> None:
-    [notice] = opened(shelf)
-    lease = take(shelf.outbox)
-
-    shelf.outbox.settle(lease, (notice,), receipt(), attempt())
-
-    assert shelf.outbox.pending(SLACK) == ()
-
-
-def test_more_notices_than_a_transaction_holds_are_settled(shelf: Shelf) -> None:
-    first = change(signal(1))
-    shelf.book.commit(first)
-    [told] = [notice for notice in first.notices if notice.group == SLACK]
-    for version in (2, 3):
-        newer = [
-            first.incident.model_copy(update={"version": version * 100 + number})
-            for number in range(50)
-        ]
-        shelf.book.commit(
-            Change(
-                incident=first.incident.model_copy(update={"version": version}),
-                expected_version=version - 1,
-                notices=tuple(told.model_copy(update={"incident": each}) for each in newer),
-                events=(f"event-{version}",),
-                decided_at=NOW,
-            )
-        )
-    every = shelf.outbox.pending(SLACK)
-    assert len(every) == 101
-
-    shelf.outbox.settle(take(shelf.outbox), every, receipt(), attempt())
-
-    assert shelf.outbox.pending(SLACK) == ()
 
 
 # ---- suspect, postpone ----
@@ -364,12 +199,116 @@ def test_word_left_is_heard_by_the_re_wake(shelf: Shelf) -> None:
     assert shelf.outbox.release(take(shelf.outbox, "next", at(5))) is True
 
 
+# ---- defer ----
+
+
+def test_what_waits_for_its_pace_asks_for_a_re_wake(shelf: Shelf) -> None:
+    assert shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW) == "rewake"
+
+
+def test_new_page_may_come_before_what_was_deferred(shelf: Shelf) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW)
+
+    assert take(shelf.outbox, "next", at(0.1)) == Lease(
+        group=SLACK, owner="next", until=at(0.1) + LEASE
+    )
+
+
+def test_wake_up_that_came_meanwhile_keeps_the_lease_and_is_heard(shelf: Shelf) -> None:
+    lease = take(shelf.outbox)
+    shelf.outbox.acquire(SLACK, "rival", at(1))
+
+    assert shelf.outbox.defer(lease, at(3), at(2)) == "again"
+
+    assert shelf.outbox.acquire(SLACK, "rival", at(2)) == Busy(until=NOW + LEASE)
+    assert shelf.outbox.defer(lease, at(3), at(2)) == "again"
+    assert shelf.outbox.defer(lease, at(3), at(2)) == "rewake"
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.2, 2.0])
+def test_one_re_wake_under_way_is_enough_for_what_is_deferred(shelf: Shelf, seconds: float) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW)
+
+    lease = take(shelf.outbox, "next", at(0.1))
+
+    assert shelf.outbox.defer(lease, at(seconds), at(0.1)) == "planned"
+    assert take(shelf.outbox, "third", at(0.2))
+
+
+def test_re_wake_that_comes_much_later_is_not_enough(shelf: Shelf) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(10), NOW)
+
+    assert shelf.outbox.defer(take(shelf.outbox, "b", at(1)), at(2), at(1)) == "rewake"
+
+
+def test_deferring_again_after_the_re_wake_asks_for_another(shelf: Shelf) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW)
+
+    assert shelf.outbox.defer(take(shelf.outbox, "b", at(1.2)), at(2.4), at(1.2)) == "rewake"
+
+
+def test_clean_look_in_between_does_not_double_the_re_wake(shelf: Shelf) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW)
+    assert shelf.outbox.release(take(shelf.outbox, "b", at(0.2))) is True
+
+    assert shelf.outbox.defer(take(shelf.outbox, "c", at(0.4)), at(1.6), at(0.4)) == "planned"
+
+
+def test_word_left_while_a_re_wake_is_under_way_keeps_the_lease(shelf: Shelf) -> None:
+    shelf.outbox.defer(take(shelf.outbox), at(1.2), NOW)
+    lease = take(shelf.outbox, "b", at(0.2))
+    shelf.outbox.acquire(SLACK, "rival", at(0.3))
+
+    assert shelf.outbox.release(lease) is False
+    assert shelf.outbox.release(lease) is True
+
+
+def test_clean_look_before_the_re_wake_ends_suspicion_and_failures(shelf: Shelf) -> None:
+    shelf.outbox.postpone(take(shelf.outbox), at(1), 3, NOW)
+    lease = take(shelf.outbox, "b", at(1))
+    shelf.outbox.suspect(lease)
+    shelf.outbox.defer(lease, at(5), at(2))
+    doubted = take(shelf.outbox, "c", at(3))
+    assert (doubted.suspect, doubted.failures) == (True, 0)
+
+    shelf.outbox.release(doubted)
+
+    assert take(shelf.outbox, "d", at(4)) == Lease(group=SLACK, owner="d", until=at(4) + LEASE)
+
+
+def test_suspicion_of_a_takeover_outlives_a_deferral(shelf: Shelf) -> None:
+    take(shelf.outbox)
+    heir = take(shelf.outbox, "heir", at(EXPIRED))
+
+    shelf.outbox.defer(heir, at(20), at(EXPIRED))
+
+    assert take(shelf.outbox, "third", at(EXPIRED + 1)).suspect is True
+
+
+def test_overtaken_sender_cannot_defer(shelf: Shelf) -> None:
+    late = take(shelf.outbox)
+    heir = take(shelf.outbox, "heir", at(EXPIRED))
+
+    assert shelf.outbox.defer(late, at(20), at(EXPIRED)) == "planned"
+
+    assert shelf.outbox.acquire(SLACK, "x", at(EXPIRED + 1)) == Busy(until=heir.until)
+
+
+def test_group_that_was_released_by_its_heir_cannot_be_deferred(shelf: Shelf) -> None:
+    late = take(shelf.outbox)
+    shelf.outbox.release(take(shelf.outbox, "heir", at(EXPIRED)))
+
+    assert shelf.outbox.defer(late, at(20), at(EXPIRED)) == "planned"
+
+    assert take(shelf.outbox, "next", at(EXPIRED + 1)).suspect is False
+
+
 # ---- stale ----
 
 
 def test_groups_with_old_notices_are_found_once_each(shelf: Shelf) -> None:
-    opened(shelf)
-    shelf.book.commit(change(signal(2, entity=GPU.model_copy(update={"device": "0000:5e:00"}))))
+    for each in (page(1), page(2)):
+        shelf.book.commit(told(each))
 
     groups = list(shelf.outbox.stale(NOW + timedelta(seconds=1)))
 
@@ -378,13 +317,24 @@ def test_groups_with_old_notices_are_found_once_each(shelf: Shelf) -> None:
 
 
 def test_fresh_notices_are_not_stale(shelf: Shelf) -> None:
-    opened(shelf)
+    shelf.book.commit(told(page()))
 
     assert list(shelf.outbox.stale(NOW)) == []
 
 
 def test_settled_notices_are_not_stale(shelf: Shelf) -> None:
-    pending = opened(shelf)
-    shelf.outbox.settle(take(shelf.outbox), pending, receipt(), attempt())
+    shelf.book.commit(told(page()))
+    [owed] = shelf.outbox.pending(SLACK)
+    shelf.outbox.settle(take(shelf.outbox), owed, receipt(), attempt(), done=True)
 
     assert SLACK not in list(shelf.outbox.stale(at(60)))
+
+
+def test_news_on_top_does_not_make_a_notice_young_again(shelf: Shelf) -> None:
+    shelf.book.commit(told(page()))
+    young = notice(created_at=at(50))
+    shelf.book.commit(replace(told(later(page()), ()), notices=(young,)))
+    shelf.book.mark(page(), at(55))
+
+    assert SLACK in list(shelf.outbox.stale(at(30)))
+    assert shelf.outbox.pending(SLACK)[0].created_at == NOW

@@ -1,4 +1,4 @@
-"""ReWakes, DeadLetters, Undeliverable: what memory and SQS both promise, and the limits of SQS."""
+"""Delayed messages and dead letters: what memory and SQS both promise, and the limits of SQS."""
 
 import json
 from collections.abc import Callable
@@ -11,19 +11,23 @@ from botocore.exceptions import EndpointConnectionError
 from reflexarc.adapters.memory.queues import (
     MemoryDeadLetters,
     MemoryReWakes,
+    MemoryTimers,
     MemoryUndeliverable,
 )
 from reflexarc.adapters.sqs.dead_letters import SqsDeadLetters
 from reflexarc.adapters.sqs.re_wakes import SqsReWakes
+from reflexarc.adapters.sqs.timers import SqsTimers
 from reflexarc.adapters.sqs.undeliverable import SqsUndeliverable
+from reflexarc.events.action import Timer
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.notice import Notice
 from reflexarc.events.rejected import ORIGINAL_MAX, RejectedMessage
-from reflexarc.incidents.ports import DeadLetters
+from reflexarc.incidents.ports import DeadLetters, Timers
 from reflexarc.kernel.errors import Unavailable
+from reflexarc.notify.model import Task
 from reflexarc.notify.ports import ReWakes, Undeliverable
 from tests.support.aws import Faults, drain, queue
-from tests.support.incidents import NOW, at, change, signal
+from tests.support.notices import NOW, at, notice, page, receipt
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -51,16 +55,22 @@ def delivery(body: str) -> Delivery:
     return Delivery(message_id="m1", body=body, sender="AIDA", queued_at=NOW)
 
 
-def notice(**fields: Any) -> Notice:
-    return change(signal(1, **fields)).notices[1]
+def task(text: str = "a page") -> Task:
+    return Task(part="root", action="trigger", body={"text": text}, becomes=receipt())
 
 
 @pytest.fixture(params=["memory", "sqs"])
 def kept(request: pytest.FixtureRequest) -> tuple[DeadLetters, Undeliverable, Sent]:
     if request.param == "memory":
         dead, undeliverable = MemoryDeadLetters(), MemoryUndeliverable()
-        every = lambda: [reason for _, reason in (*dead.kept, *undeliverable.kept)]  # noqa: E731
-        return dead, undeliverable, every
+        return (
+            dead,
+            undeliverable,
+            lambda: [
+                *(reason for _, reason in dead.kept),
+                *(reason for _, _, reason in undeliverable.kept),
+            ],
+        )
     client: SQSClient = request.getfixturevalue("sqs_client")
     url: str = request.getfixturevalue("dlq")
     letters: SqsDeadLetters = request.getfixturevalue("letters")
@@ -82,7 +92,7 @@ def test_undeliverable_notice_is_kept_with_the_vendors_answer(
 ) -> None:
     _, undeliverable, reasons_kept = kept
 
-    undeliverable.keep(notice(), "invalid_blocks")
+    undeliverable.keep(notice(), task(), "invalid_blocks")
 
     [reason] = reasons_kept()
     assert reason.endswith("invalid_blocks")
@@ -123,6 +133,65 @@ def test_delay_is_never_early_and_within_what_sqs_takes(
     sqs_client.meta.events.register("provide-client-params.sqs.SendMessage", note)
 
     SqsReWakes(sqs_client, url).later(SLACK, at(seconds), NOW)
+
+    assert delays == [delay]
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def timers(request: pytest.FixtureRequest) -> tuple[Timers, Callable[[], list[Timer]]]:
+    if request.param == "memory":
+        memory = MemoryTimers()
+        return memory, lambda: memory.planned
+    client: SQSClient = request.getfixturevalue("sqs_client")
+    url = queue(client, f"signals-{next(_numbers)}")
+    # moto counts a delay down in real seconds: a test does not wait for it.
+    client.meta.events.register("provide-client-params.sqs.SendMessage", at_once)
+    return SqsTimers(client, url), lambda: [
+        Timer.model_validate_json(message["Body"]) for message in drain(client, url)
+    ]
+
+
+def at_once(params: dict[str, Any], **_: Any) -> None:
+    params["DelaySeconds"] = 0
+
+
+def timer(seconds: float) -> Timer:
+    return Timer(page=page().ref, timer=3, due_at=at(seconds))
+
+
+@pytest.mark.parametrize("seconds", [-5, 0, 0.2, 899.5, 900])
+def test_step_within_15_minutes_is_planned_by_a_message(
+    timers: tuple[Timers, Callable[[], list[Timer]]], seconds: float
+) -> None:
+    adapter, sent = timers
+
+    adapter.plan(timer(seconds), NOW)
+
+    assert sent() == [timer(seconds)]
+
+
+@pytest.mark.parametrize("seconds", [900.5, 90_000])
+def test_later_step_is_left_to_the_watchdog(
+    timers: tuple[Timers, Callable[[], list[Timer]]], seconds: float
+) -> None:
+    adapter, sent = timers
+
+    adapter.plan(timer(seconds), NOW)
+
+    assert sent() == []
+
+
+@pytest.mark.parametrize(("seconds", "delay"), [(-5, 0), (0.2, 1), (30.5, 31), (900, 900)])
+def test_timer_is_never_early(sqs_client: "SQSClient", seconds: float, delay: int) -> None:
+    url = queue(sqs_client, f"signals-{next(_numbers)}")
+    delays: list[int] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        delays.append(params["DelaySeconds"])
+
+    sqs_client.meta.events.register("provide-client-params.sqs.SendMessage", note)
+
+    SqsTimers(sqs_client, url).plan(timer(seconds), NOW)
 
     assert delays == [delay]
 
@@ -176,28 +245,31 @@ def test_reason_is_never_empty_and_never_huge(
 def test_undeliverable_notice_is_kept_whole(
     sqs_client: "SQSClient", dlq: str, letters: SqsDeadLetters
 ) -> None:
-    refused = notice(title="hostile \ufffe title")
-
-    SqsUndeliverable(letters).keep(refused, "invalid_blocks")
+    SqsUndeliverable(letters).keep(notice(), task("hostile \ufffe text"), "invalid_blocks")
 
     [message] = drain(sqs_client, dlq)
     rejected = RejectedMessage.model_validate_json(message["Body"])
-    assert rejected.reason == "slack: invalid_blocks"
-    assert Notice.model_validate_json(rejected.original).row == refused.row
+    assert rejected.reason == "slack, trigger of root: invalid_blocks"
+    original = json.loads(rejected.original)
+    refused = original.pop("refused")
+    assert Notice.model_validate(original) == notice()
+    assert refused["body"] == {"text": "hostile \ufffe text"}
 
 
 def test_queue_that_does_not_answer_is_unavailable(
     sqs_client: "SQSClient", dlq: str, letters: SqsDeadLetters
 ) -> None:
-    faults = Faults(planned=[EndpointConnectionError(endpoint_url=dlq)] * 3)
+    faults = Faults(planned=[EndpointConnectionError(endpoint_url=dlq)] * 4)
     faults.attach(sqs_client)
 
     with pytest.raises(Unavailable):
         letters.keep(delivery("x"), "reason")
     with pytest.raises(Unavailable):
-        SqsUndeliverable(letters).keep(notice(), "reason")
+        SqsUndeliverable(letters).keep(notice(), task(), "reason")
     with pytest.raises(Unavailable):
         SqsReWakes(sqs_client, dlq).later(SLACK, at(1), NOW)
+    with pytest.raises(Unavailable):
+        SqsTimers(sqs_client, dlq).plan(timer(1), NOW)
 
 
 def test_queue_that_refuses_is_unavailable(

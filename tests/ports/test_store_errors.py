@@ -1,7 +1,7 @@
 """Everything that DynamoDB and the network can do wrong arrives in our terms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -14,57 +14,68 @@ from botocore.exceptions import (
 )
 
 from reflexarc.adapters.dynamodb import rows
-from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.batch_reads import TRIES
 from reflexarc.adapters.dynamodb.errors import (
     CONFLICT_TRIES,
     Cancelled,
     despite_conflicts,
 )
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
-from reflexarc.adapters.dynamodb.incident_list import IncidentList
-from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
-from reflexarc.adapters.dynamodb.senders import DynamoSenders
-from reflexarc.events.incident import Incident
+from reflexarc.events.page import Entry, Silence
+from reflexarc.incidents.model import Hold
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
-from reflexarc.incidents.service import IncidentService
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
-from reflexarc.notify.model import LEASE, Busy, Lease
-from tests.ports.conftest import Table
-from tests.support.incidents import GPU, NOW, ROUTING, at, attempt, change, receipt, signal, ulid_of
+from reflexarc.notify.model import LEASE, Lease
+from tests.ports.conftest import Adapters, Table
+from tests.support.commits import joined, later, told, wrote
+from tests.support.notices import NOW, at, attempt, incident, member, notice, page, receipt
 
 SLACK = "slack/C0PAGES"
 LEASED = Lease(group=SLACK, owner="me", until=NOW + LEASE)
-NOTICE = change(signal(1)).notices[1]
+NOTICE = notice()
+OPENED = incident()
+BOTH = replace(told(page()), incidents=wrote(OPENED, "one", "two").incidents)
+SILENCE = Silence(
+    id="s1",
+    labels={"node": "node-7"},
+    starts_at=NOW,
+    ends_at=at(3_600),
+    author="operator",
+    reason="work",
+    created_at=NOW,
+)
 URL = "https://dynamodb.eu-west-1.amazonaws.com"
 
 
-@dataclass(frozen=True)
-class Adapters:
-    book: DynamoIncidentBook
-    outbox: DynamoOutbox
-    senders: DynamoSenders
-    config: ConfigDocument
-    incidents: IncidentList
-
-
 CALLS: dict[str, Callable[[Adapters], object]] = {
-    "load": lambda on: on.book.load(GPU.fingerprint),
-    "commit": lambda on: on.book.commit(change(signal(1))),
-    "owed": lambda on: on.book.owed(GPU.fingerprint),
+    "load": lambda on: on.book.load([OPENED.fingerprint]),
+    "latest": lambda on: on.book.latest(page().scope),
+    "page": lambda on: on.book.page(page().ref),
+    "members": lambda on: on.book.members(page().ref),
+    "held_by": lambda on: on.book.held_by("bus"),
+    "commit": lambda on: on.book.commit(BOTH),
+    "mark": lambda on: on.book.mark(page(), NOW),
+    "owed": lambda on: on.book.owed(page().ref, page().channels),
     "acquire": lambda on: on.outbox.acquire(SLACK, "me", NOW),
     "pending": lambda on: on.outbox.pending(SLACK),
+    "take": lambda on: on.outbox.take(LEASED, NOTICE),
     "receipt": lambda on: on.outbox.receipt(NOTICE),
-    "settle": lambda on: on.outbox.settle(LEASED, (NOTICE,), receipt(), attempt()),
+    "settle": lambda on: on.outbox.settle(LEASED, NOTICE, receipt(), attempt(), done=True),
     "suspect": lambda on: on.outbox.suspect(LEASED),
     "release": lambda on: on.outbox.release(LEASED),
     "postpone": lambda on: on.outbox.postpone(LEASED, at(5), 1, NOW),
+    "defer": lambda on: on.outbox.defer(LEASED, at(5), NOW),
     "stale": lambda on: list(on.outbox.stale(NOW)),
     "speaks_for": lambda on: on.senders.speaks_for("node-7", "AIDA", NOW),
     "live": lambda on: on.config.live(),
     "push": lambda on: on.config.push("{}", 0, NOW),
     "recent": lambda on: on.incidents.recent(5),
-    "dossier": lambda on: on.incidents.dossier(GPU.fingerprint),
+    "dossier": lambda on: on.incidents.dossier(OPENED.fingerprint),
+    "due": lambda on: list(on.due_pages.due(NOW)),
+    "active": lambda on: on.silences.active(NOW),
+    "put": lambda on: on.silences.put(SILENCE),
+    "first_time": lambda on: on.clicks.first_time("a", NOW),
 }
 CODES = (
     "ThrottlingException",
@@ -87,18 +98,6 @@ EXCEPTIONS = (
     ReadTimeoutError(endpoint_url=URL),
     NoCredentialsError(),
 )
-
-
-@pytest.fixture
-def adapters(table: Table) -> Adapters:
-    client, name = table.client, table.name
-    return Adapters(
-        book=DynamoIncidentBook(client, name),
-        outbox=DynamoOutbox(client, name, pause=lambda attempt: None),  # noqa: ARG005 - no waiting
-        senders=DynamoSenders(client, name),
-        config=ConfigDocument(client, name),
-        incidents=IncidentList(client, name),
-    )
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -148,145 +147,142 @@ def test_transaction_cancelled_for_other_reasons_is_unavailable(
 
 
 # ---- the book: reasons by their place ----
+# BOTH has two events, an incident, a page and two notices, in this order.
 
 
 def test_reason_at_a_ledger_row_names_its_event(table: Table, adapters: Adapters) -> None:
-    table.faults.cancel("None", "ConditionalCheckFailed", "ConditionalCheckFailed", "None")
+    table.faults.cancel("None", "ConditionalCheckFailed", "ConditionalCheckFailed", *["None"] * 3)
 
     with pytest.raises(AlreadyRecorded) as raised:
-        adapters.book.commit(change(signal(1), signal(2)))
+        adapters.book.commit(BOTH)
 
-    assert raised.value.events == {f"{ulid_of(2)}|{GPU.fingerprint}"}
+    assert raised.value.events == {"two"}
 
 
-def test_reason_at_the_incident_is_staleness(table: Table, adapters: Adapters) -> None:
-    table.faults.cancel("None", "ConditionalCheckFailed", "None", "None")
+@pytest.mark.parametrize("place", [2, 3])
+def test_reason_at_an_incident_or_a_page_is_staleness(
+    table: Table, adapters: Adapters, place: int
+) -> None:
+    table.faults.cancel(*reasons_at(place, "ConditionalCheckFailed"))
 
     with pytest.raises(Stale):
-        adapters.book.commit(change(signal(1)))
+        adapters.book.commit(BOTH)
 
 
 def test_staleness_goes_before_a_conflict_beside_it(table: Table, adapters: Adapters) -> None:
-    table.faults.cancel("TransactionConflict", "ConditionalCheckFailed", "None", "None")
+    table.faults.cancel(
+        "TransactionConflict", "None", "ConditionalCheckFailed", "None", "None", "None"
+    )
 
     with pytest.raises(Stale):
-        adapters.book.commit(change(signal(1)))
+        adapters.book.commit(BOTH)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", range(6))
 def test_conflict_anywhere_is_a_conflict_that_stored_nothing(
     table: Table, adapters: Adapters, place: int
 ) -> None:
-    reasons = ["None"] * 4
-    reasons[place] = "TransactionConflict"
-    table.faults.cancel(*reasons)
+    table.faults.cancel(*reasons_at(place, "TransactionConflict"))
 
     with pytest.raises(Conflict):
-        adapters.book.commit(change(signal(1)))
+        adapters.book.commit(BOTH)
 
-    assert adapters.book.load(GPU.fingerprint) is None
-
-
-def test_service_rides_out_conflicts_and_counts_once(table: Table, adapters: Adapters) -> None:
-    table.faults.before = [
-        lambda: None,
-        lambda: table.faults.cancel("None", "TransactionConflict", "None", "None"),
-        lambda: None,
-        lambda: table.faults.cancel("TransactionConflict", "None", "None", "None"),
-    ]
-
-    assert record(adapters, 1) == frozenset()
-
-    assert stored(adapters).count == 1
+    assert adapters.book.load([OPENED.fingerprint]) == {}
+    assert adapters.book.page(page().ref) is None
 
 
-def test_answer_lost_after_the_commit_counts_once_and_wakes_again(
+def test_commit_whose_answer_was_lost_is_in_the_ledger(table: Table, adapters: Adapters) -> None:
+    table.faults.lost.append(ReadTimeoutError(endpoint_url=URL))
+    with pytest.raises(Unavailable):
+        adapters.book.commit(BOTH)
+
+    with pytest.raises(AlreadyRecorded):
+        adapters.book.commit(BOTH)
+
+    assert adapters.book.owed(page().ref, page().channels) == {n.group for n in BOTH.notices}
+
+
+def reasons_at(place: int, reason: str) -> list[str]:
+    reasons = ["None"] * 6
+    reasons[place] = reason
+    return reasons
+
+
+# ---- the book: what a storm costs ----
+
+
+def test_member_that_changes_in_a_storm_costs_one_read_and_no_write(
     table: Table, adapters: Adapters
 ) -> None:
-    lost = ReadTimeoutError(endpoint_url=URL)
-    woken: list[str] = []
-    table.faults.before = [lambda: None, lambda: table.faults.lost.append(lost)]
-    assert record(adapters, 1, woken) == {ulid_of(1)}
-    assert woken == []
-
-    assert record(adapters, 1, woken) == frozenset()
-
-    assert stored(adapters).count == 1
-    assert len(woken) == 2
-
-
-def record(adapters: Adapters, number: int, woken: list[str] | None = None) -> frozenset[str]:
-    class Wakes:
-        def wake(self, groups: Any) -> None:
-            if woken is not None:
-                woken.extend(groups)
-
-    service = IncidentService(
-        book=adapters.book,
-        wake_ups=Wakes(),
-        routing=lambda: ROUTING,
-        clock=lambda: NOW,
-        pause=lambda attempt: None,  # noqa: ARG005 - no waiting in tests
-    )
-    return service.record([signal(number)])
-
-
-def stored(adapters: Adapters) -> Incident:
-    incident = adapters.book.load(GPU.fingerprint)
-    assert incident is not None
-    return incident
-
-
-# ---- the outbox ----
-
-
-def test_lease_is_taken_in_one_call_and_a_look_costs_few(table: Table, adapters: Adapters) -> None:
-    adapters.book.commit(change(signal(1)))
+    adapters.book.mark(page(), NOW)
     table.faults.calls.clear()
 
-    lease = adapters.outbox.acquire(SLACK, "me", NOW)
-    assert isinstance(lease, Lease)
-    notices = adapters.outbox.pending(SLACK)
-    adapters.outbox.receipt(notices[0])
-    adapters.outbox.settle(lease, notices, receipt(), attempt())
-    adapters.outbox.release(lease)
+    for second in range(3):
+        adapters.book.mark(page(), at(second))
 
-    assert table.faults.calls == [
-        "UpdateItem",
-        "Query",
-        "GetItem",
-        "TransactWriteItems",
-        "DeleteItem",
-    ]
+    assert table.faults.calls == ["BatchGetItem"] * 3
 
 
-def test_record_costs_one_read_and_one_write(table: Table, adapters: Adapters) -> None:
-    record(adapters, 1)
-
-    assert table.faults.calls == ["GetItem", "TransactWriteItems"]
-
-
-@pytest.mark.parametrize("name", ["acquire", "suspect", "release", "postpone"])
-def test_passing_conflict_on_the_lease_is_ridden_out(
-    table: Table, adapters: Adapters, name: str
+def test_row_that_another_marked_after_it_was_read_is_left_alone(
+    table: Table, adapters: Adapters
 ) -> None:
-    adapters.outbox.acquire(SLACK, "other", at(-60))
-    table.faults.refuse("TransactionConflictException", times=CONFLICT_TRIES - 1)
+    rival = DynamoIncidentBook(table.client, table.name)
+    quiet = page(channels=page().channels[:1])
+    table.faults.before = [lambda: None, lambda: told_by(rival)]
 
-    CALLS[name](adapters)
+    def told_by(book: DynamoIncidentBook) -> None:
+        assert book.mark(quiet, at(1)) == {SLACK}
 
-    assert table.faults.planned == []
+    assert adapters.book.mark(quiet, at(2)) == frozenset()
+
+    assert [row.created_at for row in adapters.outbox.pending(SLACK)] == [at(1)]
 
 
-def test_passing_conflict_does_not_undo_a_settlement(table: Table, adapters: Adapters) -> None:
-    adapters.book.commit(change(signal(1)))
-    lease = adapters.outbox.acquire(SLACK, "me", NOW)
-    assert isinstance(lease, Lease)
-    table.faults.cancel("TransactionConflict", "None", times=CONFLICT_TRIES - 1)
+def test_passing_conflict_does_not_undo_a_mark(table: Table, adapters: Adapters) -> None:
+    for times in (1, CONFLICT_TRIES - 1):
+        table.faults.before = [lambda: None, plan_conflicts(table, times)]
 
-    adapters.outbox.settle(lease, (NOTICE,), receipt(), attempt())
+        assert adapters.book.mark(page(times), NOW)
 
-    assert adapters.outbox.pending(SLACK) == ()
+
+def plan_conflicts(table: Table, times: int) -> Callable[[], None]:
+    return lambda: table.faults.refuse("TransactionConflictException", times=times)
+
+
+def test_rows_that_were_left_out_are_asked_for_again(table: Table, adapters: Adapters) -> None:
+    many = [incident(number) for number in range(8)]
+    for each in many:
+        adapters.book.commit(wrote(each))
+    leave_out(table, answers=TRIES - 1)
+
+    assert adapters.book.load([each.fingerprint for each in many]) == {
+        each.fingerprint: each for each in many
+    }
+
+
+def test_rows_that_are_left_out_for_ever_are_unavailable(table: Table, adapters: Adapters) -> None:
+    adapters.book.commit(wrote(OPENED))
+    leave_out(table, answers=TRIES)
+
+    with pytest.raises(Unavailable, match="left 1 rows out"):
+        adapters.book.load([OPENED.fingerprint])
+
+
+def leave_out(table: Table, answers: int) -> None:
+    """Leave the last row of each answer out, as a throttled table does."""
+    left = iter(range(answers))
+
+    def cut(parsed: dict[str, Any], **_: Any) -> None:
+        rows_found = parsed["Responses"][table.name]
+        if rows_found and next(left, None) is not None:
+            row = rows_found.pop()
+            key = {"pk": row["pk"], "sk": row["sk"]}
+            parsed["UnprocessedKeys"] = {table.name: {"Keys": [key]}}
+
+    table.client.meta.events.register("after-call.dynamodb.BatchGetItem", cut)
+
+
+# ---- what is tried again ----
 
 
 def test_other_cancellations_are_not_repeated() -> None:
@@ -310,90 +306,62 @@ def test_wait_for_a_conflict_to_pass_is_milliseconds() -> None:
     assert monotonic() - started < 1
 
 
-def test_holder_that_leaves_while_word_is_left_makes_room(table: Table, adapters: Adapters) -> None:
-    holder = adapters.outbox.acquire(SLACK, "holder", NOW)
-    assert isinstance(holder, Lease)
-
-    def leave() -> None:
-        assert adapters.outbox.release(holder)
-
-    table.faults.before = [lambda: None, leave]
-
-    mine = adapters.outbox.acquire(SLACK, "me", at(1))
-
-    assert isinstance(mine, Lease)
-    assert mine.suspect is False
-
-
-def test_server_that_does_not_show_the_row_is_asked_for_it(
+def test_silence_that_this_version_cannot_read_does_not_hide_the_others(
     table: Table, adapters: Adapters
 ) -> None:
-    adapters.outbox.acquire(SLACK, "holder", NOW)
-    table.faults.refuse("ConditionalCheckFailedException")
+    adapters.silences.put(SILENCE)
+    broken = rows.silence_key("s0") | {"doc": {"S": '{"schema": "silence/9"}'}}
+    table.client.put_item(TableName=table.name, Item=broken)
 
-    assert adapters.outbox.acquire(SLACK, "me", at(1)) == Busy(until=NOW + LEASE)
-
-
-def test_lease_that_never_holds_still_is_unavailable(table: Table, adapters: Adapters) -> None:
-    refuse = lambda: table.faults.refuse("ConditionalCheckFailedException")  # noqa: E731
-    table.faults.before = [refuse, lambda: None] * 5
-
-    with pytest.raises(Unavailable, match="changed hands"):
-        adapters.outbox.acquire(SLACK, "me", NOW)
+    assert adapters.silences.active(NOW) == (SILENCE,)
 
 
-def test_overtaken_between_two_steps_of_a_release_is_released(
+def test_rows_of_another_version_are_unreadable_and_say_which(
     table: Table, adapters: Adapters
 ) -> None:
-    lease = adapters.outbox.acquire(SLACK, "me", NOW)
-    assert isinstance(lease, Lease)
-    adapters.outbox.acquire(SLACK, "rival", at(1))
+    broken: rows.Key = {"doc": {"S": "{"}}
+    for key in (rows.incident_key(OPENED.fingerprint), rows.page_key(page().ref)):
+        table.client.put_item(TableName=table.name, Item=key | broken)
 
-    def take_over() -> None:
-        assert isinstance(adapters.outbox.acquire(SLACK, "heir", at(60)), Lease)
-
-    table.faults.before = [lambda: None, take_over]
-
-    assert adapters.outbox.release(lease) is True
-
-
-def test_notice_that_this_version_cannot_read_waits_and_the_others_go_on(
-    table: Table, adapters: Adapters
-) -> None:
-    adapters.book.commit(change(signal(1)))
-    table.client.put_item(
-        TableName=table.name,
-        Item=rows.notice_key(SLACK, "0") | {"doc": {"S": '{"schema": "notice/9"}'}},
-    )
-
-    assert [notice.row for notice in adapters.outbox.pending(SLACK)] == [NOTICE.row]
-
-
-def test_unreadable_rows_are_unavailable_and_say_which(table: Table, adapters: Adapters) -> None:
-    table.client.put_item(
-        TableName=table.name, Item=rows.incident_key(GPU.fingerprint) | {"doc": {"S": "{"}}
-    )
-
-    with pytest.raises(Unavailable, match=GPU.fingerprint):
-        adapters.book.load(GPU.fingerprint)
+    with pytest.raises(Unreadable, match=OPENED.fingerprint):
+        adapters.book.load([OPENED.fingerprint])
+    with pytest.raises(Unreadable, match=page().scope):
+        adapters.book.page(page().ref)
+    with pytest.raises(Unreadable, match=page().scope):
+        adapters.book.latest(page().scope)
 
 
 # ---- what the rows are for people and for DynamoDB ----
 
 
 def test_rows_that_may_go_say_when(table: Table, adapters: Adapters) -> None:
-    adapters.book.commit(change(signal(1)))
+    line = Entry(number=1, at=NOW, what="acknowledged")
+    hold = Hold(key="bus", fingerprint="f")
+    adapters.book.commit(replace(BOTH, holds=(hold,)))
+    adapters.book.commit(told(later(page()), said=(line,)))
+    adapters.book.commit(joined(page(), member()))
     adapters.outbox.acquire(SLACK, "me", NOW)
-    adapters.outbox.settle(LEASED, (NOTICE,), receipt(), attempt())
+    adapters.outbox.settle(LEASED, NOTICE, receipt(), attempt(), done=True)
     adapters.senders.speaks_for("node-7", "AIDA", NOW)
+    adapters.silences.put(SILENCE)
+    adapters.clicks.first_time("a", NOW)
 
     days = {}
     for row in table.client.scan(TableName=table.name)["Items"]:
         if "ttl" in row:
-            kind = row["sk"]["S"].partition("#")[0]
+            kind = row["pk"]["S"].partition("#")[0]
             days[kind] = (int(row["ttl"]["N"]) - NOW.timestamp()) / 86_400
 
-    assert days == {"EVT": 30, "LEASE": 7, "LOG": 90, "BIND": 30}
+    assert days == {
+        "EVT": 30,
+        "OUT": 7,
+        "PAGE": 90,
+        "MEM": 90,
+        "HOLD": 30,
+        "NODE": 30,
+        "SILENCE": pytest.approx(30 + 1 / 24),
+        "CLICK": pytest.approx(10 / (24 * 60)),
+    }
 
 
 def test_time_sorts_as_text_even_from_a_broken_clock() -> None:
@@ -402,4 +370,4 @@ def test_time_sorts_as_text_even_from_a_broken_clock() -> None:
 
     assert rows.iso(first) == "0001-01-01T00:00:00.000000Z"
     assert rows.iso(broken) == "0001-01-01T00:00:00.000000Z"
-    assert rows.iso(NOW) == "2026-03-01T12:00:00.000000Z"
+    assert rows.iso(NOW) == "2026-03-03T04:44:24.000000Z"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 SLACK, PAGER = "slack/C0PAGES", "pagerduty/pagerduty/0123"
+WEBHOOK, TOPIC = "webhook/hook/0123", "sns/topic/0123"
 _numbers = count(1)
 
 
@@ -34,7 +35,7 @@ def fifo(sqs_client: "SQSClient") -> dict[str, str]:
     number = next(_numbers)
     return {
         vendor: queue(sqs_client, f"wake-{vendor}-{number}.fifo")
-        for vendor in ("slack", "pagerduty")
+        for vendor in ("slack", "pagerduty", "others")
     }
 
 
@@ -50,7 +51,7 @@ def waking(request: pytest.FixtureRequest) -> Waking:
         messages = [message for url in urls.values() for message in drain(client, url)]
         return sorted(json.loads(message["Body"])["group"] for message in messages)
 
-    return Waking(SqsWakeUps(client, urls), sent)  # type: ignore[arg-type]  # keys are vendors
+    return Waking(sqs(client, urls), sent)
 
 
 def test_each_group_is_woken_once(waking: Waking) -> None:
@@ -74,7 +75,8 @@ def test_more_groups_than_a_batch_holds_are_all_woken(waking: Waking) -> None:
 
 
 def sqs(client: "SQSClient", fifo: dict[str, str]) -> SqsWakeUps:
-    return SqsWakeUps(client, fifo)  # type: ignore[arg-type]  # keys are vendors
+    own = {"slack": fifo["slack"], "pagerduty": fifo["pagerduty"]}
+    return SqsWakeUps(client, own, fifo["others"])  # type: ignore[arg-type]  # keys are vendors
 
 
 def test_vendor_has_its_own_queue(sqs_client: "SQSClient", fifo: dict[str, str]) -> None:
@@ -82,6 +84,15 @@ def test_vendor_has_its_own_queue(sqs_client: "SQSClient", fifo: dict[str, str])
 
     [message] = drain(sqs_client, fifo["slack"])
     assert json.loads(message["Body"]) == {"schema": "wakeup/1", "group": SLACK}
+
+
+def test_every_other_kind_of_channel_shares_one_queue(
+    sqs_client: "SQSClient", fifo: dict[str, str]
+) -> None:
+    sqs(sqs_client, fifo).wake([WEBHOOK, TOPIC])
+
+    groups = [json.loads(message["Body"])["group"] for message in drain(sqs_client, fifo["others"])]
+    assert sorted(groups) == [TOPIC, WEBHOOK]
 
 
 def test_message_group_is_the_delivery_group_hashed(

@@ -1,24 +1,19 @@
 """What holds for every history of signals, whatever their order, size and number."""
 
-from collections import Counter
 from itertools import pairwise
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reflexarc.adapters.memory.incident_book import MemoryIncidentBook
-from reflexarc.adapters.memory.queues import MemoryWakeUps
-from reflexarc.adapters.memory.store import Store
 from reflexarc.events.gpu_faults import Job
-from reflexarc.events.incident import Incident
-from reflexarc.events.notice import Notice
+from reflexarc.events.notice import row_of
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Order, Signal
-from reflexarc.incidents.model import EVENTS_MAX, NOTICES_MAX, Change
-from reflexarc.incidents.rules import decide, in_order
-from reflexarc.incidents.service import IncidentService
-from tests.support.incidents import GPU, NOW, ROUTING, at, signal
+from reflexarc.incidents.model import ITEMS_MAX
+from reflexarc.incidents.routes import wanted
+from tests.support.desk import Desk
+from tests.support.incidents import NOW, signal
 
 DOCUMENT_MAX = 100_000
 UNHURRIED = settings(deadline=None)  # a busy machine is no failure
@@ -65,21 +60,15 @@ def batches(signals: list[Signal], cuts: set[int]) -> list[list[Signal]]:
     return [signals[start:end] for start, end in pairwise(places)]
 
 
-def play(signals: list[Signal], cuts: set[int]) -> list[Change]:
-    changes: list[Change] = []
-    incident: Incident | None = None
+def play(signals: list[Signal], cuts: set[int]) -> Desk:
+    desk = Desk()
     for batch in batches(signals, cuts):
-        changes.append(decide(incident, in_order(batch), ROUTING, NOW))
-        incident = changes[-1].incident
-    return changes
+        desk.record(*batch)
+    return desk
 
 
-def notices(changes: list[Change]) -> list[Notice]:
-    return [notice for change in changes for notice in change.notices]
-
-
-def counted(incident: Incident | None) -> object:
-    assert incident is not None
+def counted(desk: Desk) -> object:
+    incident = desk.incident(signal())
     causes = {(c.cause, c.severity, c.count, c.first_at, c.last_at) for c in incident.causes}
     return incident.count, incident.first_at, incident.last_at, incident.severity, causes
 
@@ -90,69 +79,58 @@ CUTS = st.sets(st.integers(1, 13))
 @UNHURRIED
 @given(histories(), CUTS)
 def test_version_grows_and_generation_never_falls(signals: list[Signal], cuts: set[int]) -> None:
-    changes = play(signals, cuts)
+    desk = play(signals, cuts)
 
-    for before, after in pairwise(changes):
-        assert after.expected_version == before.incident.version
+    writes = [write for commit in desk.stubborn.stored for write in commit.incidents]
+    for before, after in pairwise(writes):
+        assert after.expected == before.incident.version
         assert after.incident.version > before.incident.version
         assert after.incident.generation >= before.incident.generation
 
 
 @UNHURRIED
 @given(histories(), CUTS)
-def test_no_channel_is_triggered_twice_in_a_generation(
+def test_incident_that_is_open_and_worth_telling_is_on_a_page_that_is_open(
     signals: list[Signal], cuts: set[int]
 ) -> None:
-    triggers = Counter(
-        (notice.incident.generation, notice.channel.name)
-        for notice in notices(play(signals, cuts))
-        if notice.action == "trigger"
-    )
+    desk = play(signals, cuts)
 
-    assert all(number == 1 for number in triggers.values())
+    incident = desk.incident(signal())
+    if incident.state == "open" and wanted(incident, desk.policy, NOW).somebody:
+        assert incident.page is not None
+        home = desk.book.page(incident.page)
+        assert home is not None
+        assert home.state in {"open", "acked"}
+        assert home.lead.fingerprint == incident.fingerprint
+        assert home.lead.generation == incident.generation
+        told = {channel.name for channel in home.channels}
+        assert told >= {each.name for each in wanted(incident, desk.policy, NOW).channels}
 
 
 @UNHURRIED
 @given(histories(), CUTS)
-def test_updates_and_resolves_follow_a_trigger_and_nothing_follows_a_resolve(
+def test_page_whose_incidents_are_all_well_is_over_unless_it_flaps(
     signals: list[Signal], cuts: set[int]
 ) -> None:
-    told: dict[tuple[int, str], list[str]] = {}
-    for notice in sorted(notices(play(signals, cuts)), key=lambda notice: notice.row):
-        key = notice.incident.generation, notice.channel.name
-        told.setdefault(key, []).append(notice.action)
+    desk = play(signals, cuts)
 
-    for actions in told.values():
-        assert actions[0] == "trigger"
-        assert set(actions[1:-1]) <= {"update"}
-        assert "trigger" not in actions[1:]
+    for page in desk.pages():
+        well = page.lead.state == "resolved" and not any(
+            member.state == "open" for member in desk.members(page)
+        )
+        assert (page.state == "resolved") == (well and not page.flapping)
 
 
 @UNHURRIED
 @given(histories(), CUTS)
-def test_rows_are_distinct_and_in_their_true_order(signals: list[Signal], cuts: set[int]) -> None:
-    rows = [(notice.channel.name, notice.row) for notice in notices(play(signals, cuts))]
+def test_every_channel_is_behind_on_every_page_that_changed(
+    signals: list[Signal], cuts: set[int]
+) -> None:
+    desk = play(signals, cuts)
 
-    assert len(set(rows)) == len(rows)
-    for name in ("slack", "pagerduty"):
-        mine = [row for channel, row in rows if channel == name]
-        assert mine == sorted(mine)
-
-
-@UNHURRIED
-@given(histories(), CUTS)
-def test_people_know_the_final_state(signals: list[Signal], cuts: set[int]) -> None:
-    changes = play(signals, cuts)
-    final = changes[-1].incident
-    newest = {
-        notice.channel.name: notice.action
-        for notice in notices(changes)
-        if notice.incident.generation == final.generation
-    }
-
-    assert set(newest) == set(final.channels)
-    resolved = {action == "resolve" for action in newest.values()}
-    assert resolved <= {final.state == "resolved"}
+    owed = {notice.row for rows in desk.book.store.rows.values() for notice in rows.values()}
+    due = {row_of(channel, page.ref) for page in desk.pages() for channel in page.channels}
+    assert owed == due
 
 
 @UNHURRIED
@@ -163,9 +141,7 @@ def test_counts_of_a_boot_do_not_depend_on_the_order_of_arrival(
     shuffled = list(signals)
     random.shuffle(shuffled)
 
-    straight, other = play(signals, set())[-1], play(shuffled, cuts)[-1]
-
-    assert counted(straight.incident) == counted(other.incident)
+    assert counted(play(signals, set())) == counted(play(shuffled, cuts))
 
 
 @UNHURRIED
@@ -173,22 +149,16 @@ def test_counts_of_a_boot_do_not_depend_on_the_order_of_arrival(
 def test_recording_again_changes_nothing(
     signals: list[Signal], cuts: set[int], again: set[int]
 ) -> None:
-    store = Store()
-    recorder = IncidentService(
-        book=MemoryIncidentBook(store),
-        wake_ups=MemoryWakeUps(),
-        routing=lambda: ROUTING,
-        clock=lambda: NOW,
-    )
-    for batch in batches(signals, cuts):
-        recorder.record(batch)
-    incidents, rows = dict(store.incidents), {key: dict(row) for key, row in store.rows.items()}
+    desk = play(signals, cuts)
+    store = desk.book.store
+    before = dict(store.incidents), dict(store.pages), dict(store.members)
+    rows = {row for found in store.rows.values() for row in found}
 
     for batch in batches(signals, again):
-        assert recorder.record(batch) == frozenset()
+        desk.record(*batch)
 
-    assert store.incidents == incidents
-    assert store.rows == rows
+    assert (store.incidents, store.pages, store.members) == before
+    assert {row for found in store.rows.values() for row in found} == rows
 
 
 @settings(deadline=None, max_examples=20)
@@ -217,9 +187,13 @@ def test_document_is_bounded_whatever_the_signals_say(unit: str, causes: list[st
         for number, cause in enumerate(causes * 8)
     ]
 
-    change = decide(None, in_order(hostile), ROUTING, NOW)
+    desk = Desk()
+    desk.record(*hostile)
 
-    assert len(change.incident.model_dump_json(by_alias=True).encode()) < DOCUMENT_MAX
+    [incident] = desk.book.store.incidents.values()
+    assert len(incident.model_dump_json(by_alias=True).encode()) < DOCUMENT_MAX
+    for page in desk.pages():
+        assert len(page.model_dump_json(by_alias=True).encode()) < 2 * DOCUMENT_MAX
 
 
 @UNHURRIED
@@ -230,10 +204,11 @@ def test_flapping_inside_a_batch_owes_a_bounded_number_of_rows(flaps: int) -> No
         for number in range(flaps)
     ]
 
-    change = decide(None, in_order(signals), ROUTING, NOW)
+    desk = Desk()
+    desk.record(*signals)
 
-    assert len(change.notices) <= 4 * len(ROUTING.channels)
-    assert EVENTS_MAX + 1 + NOTICES_MAX == 100
+    assert len(desk.pages()) <= desk.policy.flaps
+    assert max(commit.size for commit in desk.stubborn.commits) <= ITEMS_MAX
 
 
 @UNHURRIED
@@ -244,7 +219,8 @@ def test_a_boot_is_read_in_sequence_whatever_the_arrival(arrival: list[int]) -> 
         for number in arrival
     ]
 
-    change = decide(None, in_order(signals), ROUTING, at(0))
+    desk = Desk()
+    desk.record(*signals)
 
-    assert (change.incident.state, change.incident.count) == ("resolved", 5)
-    assert change.incident.fingerprint == GPU.fingerprint
+    incident = desk.incident(signal())
+    assert (incident.state, incident.count) == ("resolved", 5)

@@ -39,6 +39,58 @@ def test_replies_stay_in_their_thread(client: Client) -> None:
     assert [message["text"] for message in replies] == ["root", "reply"]
 
 
+def test_a_reply_that_is_broadcast_is_shown_in_the_channel_too(client: Client) -> None:
+    root = client.slack("chat.postMessage", channel="C0A", text="root")["ts"]
+    client.slack(
+        "chat.postMessage", channel="C0A", text="news", thread_ts=root, reply_broadcast=True
+    )
+
+    history = client.read("conversations.history", channel="C0A")["messages"]
+    replies = client.read("conversations.replies", channel="C0A", ts=root)["messages"]
+
+    assert [message["text"] for message in history] == ["news", "root"]
+    assert [message["text"] for message in replies] == ["root", "news"]
+
+
+def test_a_thread_needs_a_message_to_hang_on(client: Client) -> None:
+    root = client.standins.slack._store("C0A", {"text": "root"})["ts"]
+    reply = client.standins.slack._store("C0A", {"text": "reply", "thread_ts": root})["ts"]
+
+    for nowhere in ("1.0", reply):
+        answer = client.slack("chat.postMessage", channel="C0A", text="x", thread_ts=nowhere)
+        assert answer["error"] == "thread_not_found"
+
+
+def test_a_whisper_reaches_one_person_and_no_channel(client: Client) -> None:
+    sent = client.slack("chat.postEphemeral", channel="C0A", user="U0ALICE", text="done")
+
+    assert sent["ok"]
+    inside = client.control("/_slack")
+    assert inside["whispers"] == [{"channel": "C0A", "user": "U0ALICE", "text": "done"}]
+    assert inside["channels"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"channel": "Not A Channel", "user": "U0ALICE", "text": "x"}, "channel_not_found"),
+        ({"channel": "C0A", "user": "alice", "text": "x"}, "user_not_in_channel"),
+        ({"channel": "C0A", "user": "U0ALICE"}, "no_text"),
+    ],
+)
+def test_whispers_are_refused(client: Client, arguments: dict[str, Any], error: str) -> None:
+    assert client.slack("chat.postEphemeral", **arguments)["error"] == error
+
+
+def test_whispers_have_a_limit(client: Client) -> None:
+    answers = [
+        client.slack("chat.postEphemeral", channel="C0A", user="U0ALICE", text="x")["ok"]
+        for _ in range(61)
+    ]
+
+    assert answers == [True] * 60 + [False]
+
+
 def test_history_pages_from_the_newest(client: Client) -> None:
     for number in range(5):
         client.standins.slack._store("C0A", {"text": str(number)})

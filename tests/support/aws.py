@@ -13,6 +13,7 @@ from moto import mock_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
 REGION = "eu-west-1"
@@ -38,6 +39,11 @@ def dynamodb() -> "DynamoDBClient":
 def sqs() -> "SQSClient":
     """Return a client of its own."""
     return boto3.client("sqs", region_name=REGION)
+
+
+def secrets_manager() -> "SecretsManagerClient":
+    """Return a client of its own."""
+    return boto3.client("secretsmanager", region_name=REGION)
 
 
 def make_table(client: "DynamoDBClient", name: str) -> None:

@@ -1,4 +1,4 @@
-"""Signals and routings to test with: each builder takes only what its test is about."""
+"""Signals to test with: each builder takes only what its test is about."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,14 +6,9 @@ from typing import Any
 from reflexarc.events.envelope import Source
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Order, Signal
-from reflexarc.incidents.config import default_routing
-from reflexarc.incidents.model import Change, Routing
-from reflexarc.incidents.rules import decide
 from reflexarc.kernel.ids import ulid
-from reflexarc.notify.model import Attempt, Receipt
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ROUTING: Routing = default_routing("C0PAGES")
 GPU = Entity(kind="gpu", node="node-7", device="0000:3b:00")
 
 
@@ -59,34 +54,3 @@ def signal(
 def clear(number: int = 1, **fields: Any) -> Signal:
     """Return a verified repair of the same GPU."""
     return signal(number, kind="clear", **({"cause": "xid/154"} | fields))
-
-
-def change(*signals: Signal, routing: Routing = ROUTING, after: Change | None = None) -> Change:
-    """Return what the rules decide on these signals, after an earlier change if there is one."""
-    return decide(after.incident if after else None, signals, routing, NOW)
-
-
-def told(decided: Change) -> list[tuple[str, str, int]]:
-    """Return what a change tells: (action, channel, generation), in row order."""
-    return [
-        (notice.action, notice.channel.name, notice.incident.generation)
-        for notice in decided.notices
-    ]
-
-
-def attempt(detail: str = "") -> Attempt:
-    """Return an attempt to tell Slack that worked."""
-    return Attempt(
-        channel="slack",
-        action="trigger",
-        outcome="sent",
-        detail=detail,
-        at=NOW,
-        latency_ms=42,
-        hops=Hops(observed_at=NOW, delivered_at=at(0.042)),
-    )
-
-
-def receipt(vendor_id: str = "1700000000.000100") -> Receipt:
-    """Return what Slack calls a message."""
-    return Receipt(vendor_id=vendor_id, destination="C0PAGES", via="slack", posted_at=NOW)

@@ -12,6 +12,9 @@ from reflexarc.adapters.slack.secret import SlackSecret
 from reflexarc.adapters.slack.sender import SlackSender
 from reflexarc.adapters.slack.web_api import SlackWebApi
 from reflexarc.adapters.slack.webhook import SlackWebhook
+from reflexarc.adapters.webhook.secret import WebhookSecret
+from reflexarc.adapters.webhook.sender import WebhookSender
+from reflexarc.events.notice import Channel
 from samples.standins.server import ROUTING_KEY, Limited, StandIns
 
 T = TypeVar("T")
@@ -81,3 +84,21 @@ def pagerduty_sender(
 def pagerduty_secret(key: str = ROUTING_KEY) -> PagerDutySecret:
     """Return the right secret, or another."""
     return PagerDutySecret.model_validate({"routing_key": key})
+
+
+def webhook_sender(
+    standins: StandIns, http: HttpPool, secret: HeldSecret[WebhookSecret] | None = None
+) -> WebhookSender:
+    """Return a sender whose signatures the stand-in verifies."""
+    return WebhookSender(http=http, secret=secret or HeldSecret(webhook_secret(standins)))
+
+
+def webhook_secret(standins: StandIns) -> WebhookSecret:
+    """Return the right secret."""
+    return WebhookSecret.model_validate(standins.addresses()["webhook_secret"])
+
+
+def webhook_channel(standins: StandIns, **fields: str) -> Channel:
+    """Return the channel whose URL the stand-in answers."""
+    url = standins.addresses()["webhook_receiver_url"]
+    return Channel(**{"name": "webhook", "kind": "webhook", "destination": url, **fields})

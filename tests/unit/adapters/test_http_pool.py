@@ -1,4 +1,7 @@
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -67,6 +70,54 @@ def test_a_refused_certificate_means_that_nothing_was_sent() -> None:
     assert type(error) is Unavailable
     assert str(error) == "slack.com has no valid certificate: self-signed certificate"
     assert type(_tls_error("slack.com", SSLError())) is Ambiguous
+
+
+@contextmanager
+def answering(*pieces: bytes) -> Iterator[str]:
+    """Serve one connection with these pieces, then keep it open without another word."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                over.wait(5)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        over.set()
+
+
+_ENDLESS = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 1000000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [((_ENDLESS, b"n" * 5_000), b"n" * 1_000), ((_ENDLESS, b"no"), b"no"), ((_ENDLESS,), b"")],
+)
+def test_an_answer_without_end_is_not_waited_for(
+    http: HttpPool, pieces: tuple[bytes, ...], said: bytes
+) -> None:
+    with answering(*pieces) as url:
+        answer = http.post_body(url, b"{}", answer_max=1_000)
+
+    assert (answer.status, answer.body) == (400, said)
+
+
+def test_a_connection_is_used_again_after_a_whole_answer_that_is_cut(
+    standins: StandIns, http: HttpPool
+) -> None:
+    url = f"{standins.url}/nowhere"
+
+    for _ in range(3):
+        assert http.post_body(url, b"{}", answer_max=1_000).status == 404
+
+    made = http._manager.connection_from_url(url)
+    assert isinstance(made, urllib3.HTTPConnectionPool)
+    assert made.num_connections == 1
 
 
 def test_a_connection_is_reused_until_it_has_idled(standins: StandIns) -> None:

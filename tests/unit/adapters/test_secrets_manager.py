@@ -133,3 +133,30 @@ def test_pages_go_on_with_the_known_value_while_it_cannot_be_read() -> None:
     hands.now += RENEW_S
     with pytest.raises(Unavailable):
         secret.renewed()
+
+
+def test_whoever_watches_hears_of_a_secret_that_is_missing_or_refused_and_never_its_value() -> None:
+    vault, hands, heard = Vault(refused("ResourceNotFoundException")), Hands(), list[str]()
+    secret = SecretsManagerSecret(
+        cast("SecretsManagerClient", vault),
+        ARN,
+        SlackSecret,
+        example=EXAMPLE,
+        monotonic=hands,
+        failing=heard.append,
+    )
+
+    with pytest.raises(Unavailable):
+        secret.current()
+    hands.now, vault.holds = FAILED_S, '{"token": "xoxb-1"}'
+    secret.current()
+    assert len(heard) == 1
+    secret.renewed()
+    hands.now += RENEW_S
+    secret.renewed()
+    vault.holds = '{"token": "xoxb-2"}'
+    hands.now += RENEW_S
+    assert token(secret.renewed()) == "xoxb-2"
+
+    assert ["refused" in reason for reason in heard] == [False, True, True]
+    assert not any("xoxb" in reason for reason in heard[1:])

@@ -58,6 +58,30 @@ def test_repeats_come_as_one_count_a_window_later(bench: Bench) -> None:
     assert (first.count, repeats.count) == (1, 999)
 
 
+def recovery(number: int) -> str:
+    return f"NVRM: Xid (PCI:0000:3b:00): 154, GPU recovery action changed from 0x1 to 0x{number:x}"
+
+
+def test_what_was_counted_leaves_before_the_word_that_all_is_well(bench: Bench) -> None:
+    bench.feed(*[XID_95] * 3)
+    bench.feed(recovery(1), recovery(0))
+
+    assert [(fault.line, fault.count) for fault in faults(bench)] == [
+        (XID_95, 1),
+        (recovery(1), 1),
+        (XID_95, 2),
+        (recovery(0), 1),
+    ]
+
+
+def test_a_fault_after_the_word_that_all_is_well_does_not_wait(bench: Bench) -> None:
+    bench.feed(*[XID_95] * 3, recovery(0))
+    bench.feed(XID_95)
+    bench.feed(recovery(0))
+
+    assert [fault.line for fault in faults(bench)][-2:] == [XID_95, recovery(0)]
+
+
 def test_line_that_does_not_parse_is_sent_counted_and_shown(bench: Bench) -> None:
     odd = "NVRM: Xid (somewhere new): seventy-nine"
     bench.feed(odd)

@@ -73,7 +73,21 @@ def test_the_table_has_every_gpu_with_its_heat_job_and_waste(fleet: DynamoFleet)
         assert part in row
     assert "unpriced" in row
     assert "20 s" in row
-    assert "1 GPUs on 1 nodes, 0 hot, held idle today: 1.0 h, 1 of them unpriced" in output
+    assert "1 GPU on 1 node, 0 hot, held idle today: 1.0 h, 1 of them unpriced" in output
+
+
+def test_on_a_narrow_terminal_no_number_is_cut(
+    fleet: DynamoFleet, patch: pytest.MonkeyPatch
+) -> None:
+    patch.setenv("COLUMNS", "80")
+    keep(fleet, "gpu-node-with-a-name-1", gpus=[gpu(0, job=JOB)], hours=[hour(0, idle_s=600.0)])
+
+    output = run().output
+
+    for part in ("31 C", "55 C", "70 W", "0 %", "--json"):
+        assert part in output
+    assert "\N{HORIZONTAL ELLIPSIS}" not in output
+    assert "HELD IDLE" not in output
 
 
 def test_an_address_is_no_picture(fleet: DynamoFleet) -> None:
@@ -94,14 +108,14 @@ def test_a_price_of_the_configuration_makes_dollars(fleet: DynamoFleet) -> None:
 
 
 def test_silence_is_marked_and_is_no_health(fleet: DynamoFleet) -> None:
-    keep(fleet, "node-stale", -200)
+    keep(fleet, "node-stale", -120)
     keep(fleet, "node-silent", -1000)
     keep(fleet, "node-left", -1000, farewell=True)
 
     rows = run().output.splitlines()
 
     for node, mark, health in (
-        ("node-stale", "4 min stale", "ok"),
+        ("node-stale", "2 min stale", "ok"),
         ("node-silent", "17 min silent", "unknown"),
         ("node-left", "17 min left", "unknown"),
     ):
@@ -121,7 +135,7 @@ def test_hot_and_node_narrow_the_list(fleet: DynamoFleet) -> None:
     assert [line.split()[0] for line in hot.splitlines()[1:-2]] == ["node-1"]
     assert "critical" in hot
     assert "node-1" not in one
-    assert "8 GPUs on 1 nodes" in one
+    assert "8 GPUs on 1 node" in one
 
 
 def test_a_node_on_which_nothing_was_read_is_listed(fleet: DynamoFleet) -> None:
@@ -130,7 +144,7 @@ def test_a_node_on_which_nothing_was_read_is_listed(fleet: DynamoFleet) -> None:
     output = run().output
 
     assert "none read" in output
-    assert "0 GPUs on 1 nodes" in output
+    assert "0 GPUs on 1 node" in output
 
 
 def test_machines_get_a_line_of_json_a_gpu(fleet: DynamoFleet) -> None:
@@ -158,7 +172,7 @@ def test_a_state_that_cannot_be_read_hides_no_other(fleet: DynamoFleet) -> None:
     result = run()
 
     assert "the state of" in result.stderr
-    assert "8 GPUs on 1 nodes" in result.stdout
+    assert "8 GPUs on 1 node" in result.stdout
 
 
 def test_a_stack_without_a_fleet_says_what_to_do() -> None:

@@ -2,6 +2,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from reflexarc.gpu.fleet_ports import Signals
 from reflexarc.gpu.fleet_service import ReadingService
 from reflexarc.gpu.ports import DeadLetters, Senders
 from reflexarc.kernel.errors import Unavailable
-from tests.support.readings import NOW, delivery, hour, readings
+from tests.support.readings import DEVICES, NOW, delivery, gpu, hour, readings
 
 HOT = {0: "thermal/near-limit", 1: "thermal/limit"}
 
@@ -257,3 +258,50 @@ def test_a_signal_that_could_not_be_sent_is_sent_when_the_message_returns(world:
     assert statuses(world.react(second)) == ["done"]
 
     assert [signal.kind for signal in down.sent] == ["fire"]
+
+
+def boot(world: World, *seqs: int, **more: Any) -> None:
+    for seq in seqs:
+        world.react(delivery(readings(seq=seq, boot="new", **more), after=60 * seq))
+
+
+def test_a_boot_whose_gpus_read_well_twice_ends_what_earlier_boots_left(world: World) -> None:
+    world.react(delivery(readings(seq=900, boot="old")))
+
+    boot(world, 1)
+    assert world.sent == []
+    boot(world, 2, 3, 4)
+
+    assert [signal.entity.device for signal in world.sent] == list(DEVICES)
+    assert {(signal.kind, signal.cause) for signal in world.sent} == {("clear", "boot/healthy")}
+
+
+def test_a_node_that_goes_on_or_is_new_ends_nothing(world: World) -> None:
+    boot(world, 1, 2, 3)
+
+    assert world.sent == []
+
+
+def test_a_gpu_that_is_ill_after_the_boot_is_not_ended(world: World) -> None:
+    world.react(delivery(readings(seq=900, boot="old")))
+
+    boot(world, 1, 2, 3, gpus=[gpu(0, health="critical"), gpu(1)])
+
+    assert [signal.entity.device for signal in world.sent] == [DEVICES[1]]
+
+
+def test_a_boots_clears_that_could_not_be_sent_are_sent_a_minute_later(world: World) -> None:
+    world.react(delivery(readings(seq=900, boot="old")))
+    boot(world, 1)
+    working, world.signals = world.signals, Deaf()
+    boot(world, 2)
+
+    world.signals = working
+    boot(world, 3)
+
+    assert len(world.sent) == len(DEVICES)
+
+
+class Deaf(MemorySignals):
+    def send(self, signals: Sequence[Signal]) -> None:
+        raise Unavailable(f"{len(signals)} signals not taken")

@@ -45,7 +45,7 @@ def test_a_gpu_without_a_price_is_unpriced_and_not_free() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "status"),
-    [(0, "live"), (179, "live"), (180, "stale"), (599, "stale"), (600, "silent")],
+    [(0, "live"), (89, "live"), (90, "stale"), (149, "stale"), (150, "silent")],
 )
 def test_a_node_that_does_not_speak_grows_stale_then_silent(seconds: int, status: str) -> None:
     assert status_of(state(), at(seconds)) == status

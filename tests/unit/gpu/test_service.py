@@ -333,7 +333,9 @@ def test_without_a_boot_id_there_is_no_order(world: World) -> None:
 def test_a_canary_changes_nothing(world: World) -> None:
     canary = {"schema": "canary/1", "sent_at": stamp(QUEUED)}
 
-    assert statuses(world.react(delivery(canary))) == ["done"]
+    (outcome,) = world.react(delivery(canary))
+
+    assert (outcome.status, outcome.reason) == ("done", "canary")
     assert (world.incidents.calls, world.letters.kept, world.senders.asked) == ([], [], 0)
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from reflexarc.adapters.memory.queues import MemoryDeadLetters
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.signal import Hops, Signal
-from reflexarc.incidents.intake import SignalIntake
-from reflexarc.kernel.errors import Unavailable
+from reflexarc.incidents.intake import Reader, SignalIntake
+from reflexarc.kernel.errors import Rejected, Unavailable
 from tests.support.incidents import NOW, at, signal, ulid_of
 
 
@@ -40,11 +40,13 @@ def react(
     *deliveries: Delivery,
     recorder: Recorder | None = None,
     dead_letters: MemoryDeadLetters | FullDeadLetters | None = None,
+    readers: dict[str, Reader] | None = None,
 ) -> tuple[Outcome, ...]:
     intake = SignalIntake(
         incidents=recorder or Recorder(),
         dead_letters=dead_letters or MemoryDeadLetters(),
         clock=lambda: NOW,
+        readers=readers or {},
     )
     return intake.react(deliveries)
 
@@ -83,7 +85,7 @@ def test_poisoned_message_is_kept_with_a_reason_and_the_good_ones_go_on() -> Non
     assert {fault.id for fault in recorder.recorded} == {ulid_of(1), ulid_of(3)}
     [(kept, reason)] = dead_letters.kept
     assert kept == poisoned
-    assert reason.startswith("not a signal/1: id: String should match pattern")
+    assert reason.startswith("not what this queue takes: id: String should match pattern")
     assert reason.endswith("more")
     assert outcomes[1].reason == reason
 
@@ -92,7 +94,7 @@ def test_body_that_is_no_json_is_refused_in_words() -> None:
     [outcome] = react(delivery("m1", '{"schema": "signal/1", "id'))
 
     assert outcome.status == "rejected"
-    assert outcome.reason.startswith("not a signal/1: body: Invalid JSON")
+    assert outcome.reason.startswith("not what this queue takes: body: Invalid JSON")
 
 
 def test_other_schema_is_refused_by_name() -> None:
@@ -143,3 +145,65 @@ def test_bad_message_that_cannot_be_kept_is_asked_for_again() -> None:
 
     assert outcome.status == "retry"
     assert "could not be kept" in outcome.reason
+
+
+def timer(message_id: str) -> Delivery:
+    return delivery(message_id, '{"schema": "timer/1"}')
+
+
+def test_other_message_goes_to_its_own_reader_and_its_signals_are_recorded() -> None:
+    recorder, read = Recorder(), []
+
+    def reader(message: Delivery) -> Sequence[Signal]:
+        read.append(message.message_id)
+        return (signal(1), signal(2))
+
+    outcomes = react(
+        timer("m1"), delivery("m2", body(signal(3))), recorder=recorder, readers={"timer/1": reader}
+    )
+
+    assert statuses(outcomes) == [("m1", "done"), ("m2", "done")]
+    assert (read, len(recorder.recorded)) == (["m1"], 3)
+    assert recorder.recorded[0].hops.received_at == NOW
+
+
+def test_reader_that_must_be_tried_again_holds_up_nobody_else() -> None:
+    def reader(message: Delivery) -> Sequence[Signal]:
+        raise Unavailable(f"the store is away: {message.message_id}")
+
+    outcomes = react(timer("m1"), delivery("m2", body(signal(3))), readers={"timer/1": reader})
+
+    assert statuses(outcomes) == [("m1", "retry"), ("m2", "done")]
+
+
+def test_reader_that_refuses_a_message_has_it_kept() -> None:
+    def reader(message: Delivery) -> Sequence[Signal]:
+        raise Rejected(f"no timer: {message.message_id}")
+
+    [outcome] = react(timer("m1"), readers={"timer/1": reader})
+
+    assert (outcome.status, outcome.reason) == ("rejected", "no timer: m1")
+
+
+def test_schema_that_nobody_reads_is_refused_with_those_that_somebody_does() -> None:
+    [outcome] = react(delivery("m1", '{"schema": "signal/2"}'), readers={"timer/1": lambda _: ()})
+
+    assert outcome.reason == "this queue takes signal/1, timer/1, not 'signal/2'"
+
+
+def test_message_that_meets_an_unforeseen_error_comes_again_alone() -> None:
+    def fails(message: Delivery) -> Sequence[Signal]:
+        raise OverflowError(f"{message.message_id} is too much")
+
+    recorder = Recorder()
+
+    outcomes = react(
+        delivery("m1", '{"schema": "action/1"}'),
+        delivery("m2", body(signal(2))),
+        recorder=recorder,
+        readers={"action/1": fails},
+    )
+
+    assert statuses(outcomes) == [("m1", "retry"), ("m2", "done")]
+    assert outcomes[0].reason == "OverflowError: m1 is too much"
+    assert len(recorder.recorded) == 1

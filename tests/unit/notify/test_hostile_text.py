@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflexarc.notify.hostile_text import code, code_block, mrkdwn, one_line
+from reflexarc.notify.hostile_text import code, code_block, mrkdwn, one_line, wire_width
 from tests.support.notices import hostile
 
 
@@ -52,3 +52,18 @@ def test_no_text_outgrows_its_limit_or_keeps_an_active_character(text: str, limi
     assert width(block) <= limit + 6
     assert not set(line) & set("<>`\n\u202e\x00")
     assert "`" not in block.removeprefix("```").removesuffix("```")
+
+
+def test_room_on_the_wire_counts_what_json_escapes_and_characters_that_count_twice() -> None:
+    assert [wire_width(text) for text in ("ab", 'a"', "a\\b", "a\nb", "é", "🔥")] == [
+        2, 3, 4, 4, 1, 2,
+    ]  # fmt: skip
+
+
+@given(hostile, st.integers(min_value=1, max_value=300))
+def test_plain_ascii_is_shown_as_the_slow_way_shows_it(text: str, limit: int) -> None:
+    plain = "".join(char for char in text if " " <= char <= "~")
+
+    slow = one_line(f"{plain}\u200b", limit)
+
+    assert one_line(plain, limit) == slow

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 
 from reflexarc.events.gpu_faults import Job
-from reflexarc.events.notice import Notice
+from reflexarc.events.page import Story
 from reflexarc.events.signal import Entity
-from reflexarc.notify import pagerduty_event
+from reflexarc.notify import pagerduty_event as event
 from samples.standins.limits import Limits
 from samples.standins.pagerduty import BODY_MAX, PagerDutyStandIn
-from tests.support.notices import NOW, PAGERDUTY, incident, notice, notices
+from tests.support.notices import NOW, incident, member, stories, story
 
 KEY = "k" * 32
 
@@ -20,14 +20,15 @@ def vendor() -> PagerDutyStandIn:
 
 def test_a_trigger_says_what_where_and_what_to_do() -> None:
     job = Job(id="4711", name="train-llama")
-    sent = notice(channel=PAGERDUTY, job=job, evidence=("NVRM: Xid 79",), marks=("N-1 agent",))
+    lead = incident(job=job, evidence=("NVRM: Xid 79",), marks=("N-1 agent",))
+    told = story(lead=lead)
 
-    event = pagerduty_event.render(sent, 84)
+    sent = event.trigger(told, told.page.key, 84, "")
 
-    details = event["payload"].pop("custom_details")
-    assert event == {
+    details = sent["payload"].pop("custom_details")
+    assert sent == {
         "event_action": "trigger",
-        "dedup_key": sent.incident.key,
+        "dedup_key": told.page.key,
         "client": "reflexarc",
         "payload": {
             "summary": "XID 79: GPU has fallen off the bus - GPU 0000:01:00 on node-7",
@@ -43,57 +44,75 @@ def test_a_trigger_says_what_where_and_what_to_do() -> None:
         ],
     }
     assert details["do"] == "Drain the node."
-    assert details["job"] == {"name": "train-llama", "id": "4711"}
+    assert details["jobs"] == [{"name": "train-llama", "id": "4711"}]
     assert details["caveats"] == ["N-1 agent"]
     assert details["evidence"] == ["NVRM: Xid 79"]
     assert details["kernel_line_to_page"] == "84 ms"
+    assert details["routes"] == ["all"]
+    assert details["page"] == told.page.key[:8]
+    assert details["now"] == f"reflexarc incidents show {lead.fingerprint}"
 
 
-def test_an_update_joins_the_alert_and_a_resolve_needs_no_payload() -> None:
-    update = pagerduty_event.render(notice("update", PAGERDUTY), 84)
-    resolve = pagerduty_event.render(notice("resolve", PAGERDUTY), 84)
+def test_a_page_of_many_says_how_far_it_reaches_and_where_it_is_worst() -> None:
+    members = [member(gpu, node) for node in ("node-8", "node-9") for gpu in (2, 3)]
+    told = story(*members, member(4, "node-9", state="resolved"), member(5, "x", role="echo"))
 
-    assert update["event_action"] == "trigger"
-    assert resolve == {"event_action": "resolve", "dedup_key": update["dedup_key"]}
+    details = event.trigger(told, "key", 84, "older")["payload"]["custom_details"]
 
-
-def test_an_acknowledgement_names_the_same_alert() -> None:
-    subject = incident()
-
-    event = pagerduty_event.event("acknowledge", subject)
-
-    assert event == {"event_action": "acknowledge", "dedup_key": subject.key}
+    assert details["reach"] == "6 GPUs of 3 nodes"
+    assert details["beside"] == "1 echo of a dead peer"
+    assert details["repaired"] == "1 of 7 repaired"
+    assert details["worst_nodes"][:2] == ["node-8: 2 of 2 broken", "node-9: 2 of 3 broken"]
+    assert details["seen"] == "7 times"
+    assert details["instead_of"] == "older"
 
 
-def test_plain_events_hold_the_essentials() -> None:
-    trigger = pagerduty_event.plain(notice(channel=PAGERDUTY))
+def test_the_worst_nodes_are_bounded_however_many_fail() -> None:
+    told = story(*(member(1, f"node-{number}") for number in range(5_000)))
 
-    assert trigger["payload"] == {
-        "summary": "XID 79: GPU has fallen off the bus - GPU 0000:01:00 on node-7"
-        " - Drain the node.",
-        "source": "node-7",
-        "severity": "critical",
+    details = event.trigger(told, "key", None, "")["payload"]["custom_details"]
+
+    assert len(details["worst_nodes"]) == 10
+    assert details["nodes"] == "5,000"
+
+
+def test_a_page_that_comes_and_goes_says_so() -> None:
+    details = event.trigger(story(flapping=True), "key", None, "")["payload"]["custom_details"]
+
+    assert details["flapping"] == "it comes and goes"
+
+
+def test_a_plain_event_holds_the_essentials() -> None:
+    assert event.plain(story(), "key") == {
+        "event_action": "trigger",
+        "dedup_key": "key",
+        "payload": {
+            "summary": "XID 79: GPU has fallen off the bus - GPU 0000:01:00 on node-7"
+            " - Drain the node.",
+            "source": "node-7",
+            "severity": "critical",
+        },
     }
-    assert pagerduty_event.plain(notice("resolve", PAGERDUTY))["event_action"] == "resolve"
 
 
 def test_without_a_job_or_an_xid_nothing_is_made_up() -> None:
-    event = pagerduty_event.render(
-        notice(channel=PAGERDUTY, cause="heat", entity=Entity(kind="fabric")), None
-    )
+    told = story(lead=incident(cause="heat", entity=Entity(kind="fabric")))
 
-    assert event["links"] == []
-    assert event["payload"]["source"] == "NVLink fabric"
-    assert event["payload"]["component"] == "fabric"
-    assert event["payload"]["custom_details"]["job"] == "none known"
-    assert "kernel_line_to_page" not in event["payload"]["custom_details"]
+    sent = event.trigger(told, "key", None, "")
+
+    assert sent["links"] == []
+    assert sent["payload"]["source"] == "NVLink fabric"
+    assert sent["payload"]["component"] == "fabric"
+    assert sent["payload"]["custom_details"]["jobs"] == "none known"
+    assert "reading_to_page" not in sent["payload"]["custom_details"]
 
 
 @settings(max_examples=50, deadline=None)
-@given(notices)
-def test_pagerduty_takes_the_event_about_any_incident(sent: Notice) -> None:
-    for event in (pagerduty_event.render(sent, 84), pagerduty_event.plain(sent)):
-        whole = {"routing_key": KEY, **event}
+@given(stories)
+def test_pagerduty_takes_the_event_about_any_page(told: Story) -> None:
+    key = told.page.key
+    for sent in (event.trigger(told, key, 84, key), event.plain(told, key)):
+        whole = {"routing_key": KEY, **sent}
         size = len(json.dumps(whole).encode())
 
         assert size < BODY_MAX
@@ -102,7 +121,7 @@ def test_pagerduty_takes_the_event_about_any_incident(sent: Notice) -> None:
 
 @pytest.mark.parametrize("text", ["\u202e<b>&`", "x" * 10_000])
 def test_the_largest_and_the_strangest_text_fits_the_summary(text: str) -> None:
-    event = pagerduty_event.render(notice(channel=PAGERDUTY, title=text, first_at=NOW), 84)
+    sent = event.trigger(story(lead=incident(title=text, first_at=NOW)), "key", 84, "")
 
-    assert 0 < len(event["payload"]["summary"]) <= 1_024
-    assert "\u202e" not in event["payload"]["summary"]
+    assert 0 < len(sent["payload"]["summary"]) <= 1_024
+    assert "\u202e" not in sent["payload"]["summary"]

@@ -7,109 +7,126 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Hops
 from reflexarc.kernel.errors import Rejected
 from reflexarc.notify import rules
-from reflexarc.notify.model import Pending
-from tests.support.notices import NOW, PAGERDUTY, at, notice, receipt, story
+from reflexarc.notify.model import Posted, Receipt, Task
+from tests.support.notices import (
+    NOW,
+    PAGERDUTY,
+    SLACK,
+    at,
+    incident,
+    notice,
+    page,
+    receipt,
+    wake_up,
+)
 
 
-def told(plan: tuple[Pending, ...]) -> list[tuple[str, int, int]]:
-    return [(unit.latest.action, unit.latest.incident.version, len(unit.notices)) for unit in plan]
+def about(gpu: int, generation: int = 1, **fields: object) -> Notice:
+    severity = fields.pop("severity", Severity.CRITICAL)
+    told = page(gpu, generation=generation, severity=severity)
+    return notice(SLACK, told, **fields)
 
 
-def devices(plan: tuple[Pending, ...]) -> list[str]:
-    return [unit.latest.incident.entity.device for unit in plan]
+def names(notices: tuple[Notice, ...]) -> list[tuple[int, int]]:
+    return [(int(notice.page.scope, 16), notice.page.generation) for notice in notices]
 
 
-def test_slack_gets_one_message_of_the_latest_state() -> None:
-    assert told(rules.plan(story("trigger", "update", "update"))) == [("update", 3, 3)]
-    assert told(rules.plan(story("trigger", "update", "resolve"))) == [("resolve", 3, 3)]
+def plan(*notices: Notice, new: tuple[Notice, ...]) -> tuple[list[tuple[int, int]], ...]:
+    news, others = rules.plan(notices, {notice.row for notice in new})
+    return names(news), names(others)
 
 
-def test_pagerduty_hears_of_the_trouble_before_its_end() -> None:
-    notices = story("trigger", "update", "resolve", channel=PAGERDUTY)
+def test_news_of_trouble_comes_first_and_the_gravest_of_it() -> None:
+    known = about(1)
+    warning = about(2, severity=Severity.WARNING)
+    critical = about(3, created_at=at(9))
 
-    assert told(rules.plan(notices)) == [("update", 2, 2), ("resolve", 3, 1)]
-
-
-def test_pagerduty_never_hears_of_an_end_before_a_late_update() -> None:
-    notices = story("update", "resolve", channel=PAGERDUTY)
-
-    assert told(rules.plan(notices)) == [("update", 1, 1), ("resolve", 2, 1)]
-
-
-def test_new_trouble_comes_first_and_the_gravest_of_it() -> None:
-    update = notice("update", gpu=1, version=2)
-    resolved = notice("resolve", gpu=2, version=2)
-    warning = notice("trigger", gpu=3, severity=Severity.WARNING)
-    critical = notice("trigger", gpu=4)
-
-    plan = rules.plan([resolved, update, warning, critical])
-
-    assert devices(plan) == ["0000:04:00", "0000:03:00", "0000:01:00", "0000:02:00"]
+    assert plan(known, warning, critical, new=(warning, critical)) == (
+        [(3, 1), (2, 1)],
+        [(1, 1)],
+    )
 
 
-def test_trouble_that_is_over_before_it_was_told_waits_for_new_trouble() -> None:
-    over = story("trigger", "resolve", gpu=1)
-    warning = notice("trigger", gpu=2, severity=Severity.WARNING)
+def test_equally_grave_news_and_everything_else_go_by_age() -> None:
+    old, young = about(2, created_at=at(1)), about(1, created_at=at(2))
 
-    assert devices(rules.plan([*over, warning])) == ["0000:02:00", "0000:01:00"]
-
-
-def test_generations_are_told_apart() -> None:
-    first = notice("resolve", version=2)
-    second = notice("trigger", version=3, generation=2)
-
-    assert told(rules.plan([first, second])) == [("trigger", 3, 1), ("resolve", 2, 1)]
+    assert plan(young, old, new=(young, old)) == ([(2, 1), (1, 1)], [])
+    assert plan(young, old, new=()) == ([], [(2, 1), (1, 1)])
 
 
-def test_rows_arrive_in_any_order() -> None:
-    notices = story("trigger", "update", "resolve", channel=PAGERDUTY)
+def test_generations_of_a_scope_are_told_in_their_order() -> None:
+    first, second, other = about(1), about(1, 2), about(2, created_at=at(-5))
 
-    assert rules.plan(reversed(notices)) == rules.plan(notices)
-
-
-def test_a_page_tells_its_own_latency_and_an_update_keeps_it() -> None:
-    late = at(0.25)
-
-    assert rules.told(notice(), None, late) == (Severity.CRITICAL, 250)
-    assert rules.told(notice("update"), receipt(), late) == (Severity.CRITICAL, 84)
+    assert plan(second, other, first, new=(second,)) == ([(1, 1), (1, 2)], [(2, 1)])
+    assert plan(second, first, new=()) == ([], [(1, 1), (1, 2)])
 
 
-def test_a_graver_update_is_a_page_with_its_own_latency() -> None:
-    hops = Hops(observed_at=at(100))
-    graver = notice("update", hops=hops)
-    before = receipt(severity=Severity.WARNING)
+def test_two_channels_of_one_group_wait_for_each_other_in_nothing() -> None:
+    ours = about(1)
+    theirs = notice(SLACK.model_copy(update={"name": "other"}), page(1, generation=2))
 
-    assert rules.told(graver, before, at(101)) == (Severity.CRITICAL, 1000)
+    news, others = rules.plan([ours, theirs], {theirs.row})
 
-
-def test_a_receipt_without_severity_keeps_what_it_knows() -> None:
-    assert rules.told(notice("update"), receipt(severity=None), at(9)) == (Severity.CRITICAL, 84)
+    assert (news, others) == ((theirs,), (ours,))
 
 
-def test_a_node_clock_in_the_future_shows_no_negative_latency() -> None:
-    ahead = notice(hops=Hops(observed_at=at(3600)))
-
-    assert rules.latency_ms(ahead, NOW) == 0
+def task(part: str) -> Task:
+    return Task(part=part, action="reply", body={}, becomes=receipt())
 
 
 @pytest.mark.parametrize(
-    ("sent", "via", "known", "skipped"),
+    ("part", "known", "created"),
     [
-        (notice("update"), "pagerduty", Severity.CRITICAL, True),
-        (notice("update"), "webhook", Severity.CRITICAL, True),
-        (notice("update"), "webhook", Severity.WARNING, False),
-        (notice("update"), "slack", Severity.CRITICAL, False),
-        (notice("resolve"), "pagerduty", Severity.CRITICAL, False),
+        ("root", None, True),
+        ("trigger", None, True),
+        ("root", receipt(), False),
+        ("list/1", receipt(), True),
+        ("list/1", receipt(parts={"list/1": Posted(vendor_id="1")}), False),
     ],
 )
-def test_an_update_that_tells_nothing_new_is_not_sent_where_it_cannot_edit(
-    sent: Notice, via: str, known: Severity, *, skipped: bool
+def test_only_what_the_channel_lacks_is_made(
+    part: str, known: Receipt | None, *, created: bool
 ) -> None:
-    assert rules.needless(sent, receipt(via=via, severity=known)) is skipped
+    assert rules.creates(task(part), known) is created
 
 
-def test_what_was_never_told_is_always_told() -> None:
-    assert not rules.needless(notice("update", channel=PAGERDUTY), None)
+def test_a_page_takes_from_the_kernel_line_until_it_is_told() -> None:
+    assert rules.page_latency_ms(notice(), None, incident(), at(0.25)) == 250
+
+
+def test_a_graver_finding_is_a_page_with_its_own_time() -> None:
+    lead = incident(hops=Hops(observed_at=at(100)))
+    before = receipt(severity=Severity.WARNING)
+
+    assert rules.page_latency_ms(notice(), before, lead, at(101)) == 1000
+
+
+def test_a_reminder_of_what_people_know_has_no_latency() -> None:
+    assert rules.page_latency_ms(notice(), receipt(), incident(), at(7200)) is None
+
+
+def test_a_receipt_that_tells_no_severity_hides_no_latency() -> None:
+    assert rules.page_latency_ms(notice(), receipt(severity=None), incident(), at(1)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("fresh", "created", "latency"), [(True, 28_800, 300), (False, 28_800, 28_800_050)]
+)
+def test_what_waited_on_purpose_was_not_late(*, fresh: bool, created: float, latency: int) -> None:
+    lead = incident(hops=Hops(observed_at=NOW, decided_at=at(0.25)))
+    behind = notice(fresh=fresh, created_at=at(created))
+
+    assert rules.page_latency_ms(behind, None, lead, at(created + 0.05)) == latency
+
+
+def test_a_notice_from_before_the_decision_waited_for_nothing() -> None:
+    lead = incident(hops=Hops(observed_at=NOW, decided_at=at(1)))
+
+    assert rules.page_latency_ms(notice(fresh=True), None, lead, at(2)) == 2000
+
+
+def test_a_node_clock_in_the_future_shows_no_negative_latency() -> None:
+    assert rules.latency_ms(Hops(observed_at=at(3600)), NOW) == 0
 
 
 def test_waits_double_up_to_the_longest() -> None:
@@ -128,9 +145,16 @@ def test_a_vendor_gets_the_time_it_asks_for_within_reason() -> None:
     assert waits == [1, 3, 900]
 
 
-def test_a_wake_up_names_its_group_and_a_canary_names_none() -> None:
-    assert rules.group_to_look_at('{"schema": "wakeup/1", "group": "slack/C1"}') == "slack/C1"
+@pytest.mark.parametrize(
+    "group", ["slack/C1", notice(PAGERDUTY).group, "webhook/hook/0a", "sns/topic/0a"]
+)
+def test_a_wake_up_names_its_group(group: str) -> None:
+    assert rules.group_to_look_at(wake_up(group).body) == group
+
+
+def test_a_canary_names_no_group() -> None:
     canary = '{"schema": "canary/1", "sent_at": "2026-03-03T04:44:24Z"}'
+
     assert rules.group_to_look_at(canary) is None
 
 

@@ -1,62 +1,57 @@
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 
 from reflexarc.adapters.memory.queues import MemoryWakeUps
 from reflexarc.kernel.errors import Unavailable
-from reflexarc.notify.ports import WakeUps
-from reflexarc.notify.sweep import SweepService
-from tests.support.delivery import Office
-from tests.support.notices import PAGERDUTY, notice
-
-
-@dataclass
-class Canaries:
-    flown: list[datetime] = field(default_factory=list)
-
-    def send(self, now: datetime) -> int:
-        self.flown.append(now)
-        return 1
-
-
-class Mute:
-    def wake(self, groups: Iterable[str]) -> None:
-        raise Unavailable(f"cannot wake {sorted(groups)}")
-
-
-def sweeper(office: Office, wake_ups: WakeUps, canaries: Canaries) -> SweepService:
-    return SweepService(
-        outbox=office.outbox, wake_ups=wake_ups, canaries=canaries, clock=office.clock
-    )
+from reflexarc.notify.sweep import StaleGroups, SweepService, Swept
+from tests.support.delivery import Hand, Office
+from tests.support.notices import NOW, PAGERDUTY, SLACK, notice, page
 
 
 def test_groups_left_waiting_are_woken_once_each() -> None:
-    office, wake_ups, canaries = Office(), MemoryWakeUps(), Canaries()
-    office.owe([notice(gpu=1), notice(gpu=2), notice(channel=PAGERDUTY)])
+    office, wake_ups = Office(), MemoryWakeUps()
+    office.tell(page(1))
+    office.tell(page(2, channels=(SLACK,)))
     office.clock.forward(31)
 
-    assert sweeper(office, wake_ups, canaries).sweep() == 2
-    assert wake_ups.woken == [notice(channel=PAGERDUTY).group, "slack/C0PAGES"]
-    assert canaries.flown == [office.clock.now]
+    woken = StaleGroups(outbox=office.outbox, wake_ups=wake_ups).wake(office.clock.now)
+
+    assert woken == 2
+    assert wake_ups.woken == [notice(PAGERDUTY).group, "slack/C0PAGES"]
 
 
 def test_a_fresh_notice_is_its_own_wake_up_s_business() -> None:
     office, wake_ups = Office(), MemoryWakeUps()
-    office.owe([notice()])
+    office.tell(page())
     office.clock.forward(29)
 
-    assert sweeper(office, wake_ups, Canaries()).sweep() == 0
+    assert StaleGroups(outbox=office.outbox, wake_ups=wake_ups).wake(office.clock.now) == 0
     assert wake_ups.woken == []
 
 
-def test_canaries_fly_even_when_the_sweep_fails() -> None:
-    office, canaries = Office(), Canaries()
-    office.owe([notice()])
-    office.clock.forward(31)
+def test_a_queue_that_takes_no_wake_up_is_told_of() -> None:
+    class Mute:
+        def wake(self, groups: Iterable[str]) -> None:
+            raise Unavailable(f"cannot wake {sorted(groups)}")
+
+    office = Office()
 
     with pytest.raises(Unavailable):
-        sweeper(office, Mute(), canaries).sweep()
+        StaleGroups(outbox=office.outbox, wake_ups=Mute()).wake(office.clock.now)
 
-    assert canaries.flown == [office.clock.now]
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done() -> None:
+    def broken(now: datetime) -> int:
+        raise Unavailable(f"nothing answers at {now:%H:%M}")
+
+    def buggy(now: datetime) -> int:
+        raise KeyError(f"{now:%H}")
+
+    chores = {"timers": broken, "nodes": buggy, "canaries": lambda now: (now - NOW).seconds}
+
+    swept = SweepService(chores=chores, clock=Hand()).sweep()
+
+    failed = {"timers": "Unavailable: nothing answers at 04:44", "nodes": "KeyError: '04'"}
+    assert swept == Swept(done={"canaries": 0}, failed=failed)

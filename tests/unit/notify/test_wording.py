@@ -5,7 +5,7 @@ import pytest
 from reflexarc.events.gpu_faults import Job
 from reflexarc.events.signal import Entity
 from reflexarc.notify import wording
-from tests.support.notices import NOW, at, incident
+from tests.support.notices import NOW, at, incident, page
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,26 @@ def test_work_is_told_as_far_as_it_is_known() -> None:
         "rank 3, nodes n[1-4], ended"
     )
     assert wording.work(Job(name="train")) == ""
+
+
+def test_a_sign_tells_how_much_to_hurry_and_whether_somebody_does() -> None:
+    assert [
+        f"{wording.page_sign(about)}{wording.standing(about)}"
+        for about in (
+            page(severity="warning"),
+            page(),
+            page(state="closing"),
+            page(state="acked"),
+            page(state="closing", acked_at=at(3)),
+            page(state="resolved", acked_at=at(3)),
+        )
+    ] == ["🟠", "🔴", "🔴", "👀Acked", "👀Acked", "✅Resolved"]
+
+
+def test_so_many_things_are_told_in_the_right_number() -> None:
+    assert [
+        wording.things("gpu", 1),
+        wording.things("gpu", 5_000),
+        wording.things("nvswitch", 2),
+        wording.things("rack", 2),
+    ] == ["1 GPU", "5,000 GPUs", "2 NVSwitches", "2 racks"]

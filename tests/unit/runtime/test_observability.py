@@ -35,3 +35,11 @@ def test_a_batch_of_nothing_writes_no_metric(capsys: pytest.CaptureFixture[str])
     observability.report([], done="FaultMessages", rejected="FaultsRejected")
 
     assert "_aws" not in capsys.readouterr().out
+
+
+def test_canaries_write_no_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = [Outcome(message_id="a", status="done", reason="canary")]
+
+    observability.report(outcomes, done="FaultMessages", rejected="FaultsRejected")
+
+    assert "_aws" not in capsys.readouterr().out

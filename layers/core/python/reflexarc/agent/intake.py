@@ -19,8 +19,9 @@ from reflexarc.agent.ports import Witnesses
 from reflexarc.agent.recognise import Recogniser
 from reflexarc.agent.spool import Spool
 from reflexarc.events.envelope import Source
-from reflexarc.events.gpu_faults import Fault, Finding
+from reflexarc.events.gpu_faults import LINE_MAX, Fault, Finding
 from reflexarc.events.gpu_readings import Heartbeat, SensorReport
+from reflexarc.gpu.model import FaultLine
 from reflexarc.kernel.clock import Clock
 
 # How often what is only counted or skipped reaches the disk. A restart reads again what came after,
@@ -170,6 +171,12 @@ class Intake:
         if self.witness is not None:
             self.witness.kernel(sighting.fault, now)
             self.counters.corroborated = self.witness.corroborated
+        if _says_healthy(sighting.fault):
+            # What was counted came before: told later, it would break again what is mended. And
+            # what comes from now on is news.
+            held = self._repeats(self.collapser.drain())
+            word = Fault(line=line.text[:LINE_MAX], observed_at=line.at, kernel_seq=line.kernel_seq)
+            return [*held, self.attribution.of_first(word, sighting.fault)]
         leaving = self.collapser.observe(sighting.key, line, now)
         if not leaving:
             self.counters.collapsed += 1
@@ -264,3 +271,8 @@ class Intake:
         source = self.source.model_copy(update={"boot_id": str(state["boot"])})
         self.counters.findings += len(held)
         self._keep(pack_faults(earlier.drain(), source, mint, held))
+
+
+def _says_healthy(fault: FaultLine) -> bool:
+    """Return whether the driver takes back its recovery action: Xid 154, to 0x0 (None)."""
+    return fault.recovery_to == 0

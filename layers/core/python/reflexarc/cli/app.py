@@ -16,8 +16,11 @@ _COMMANDS = {
     "xid": ("reflexarc.cli.xid", "xid_app"),
     "agent": ("reflexarc.cli.agent", "agent_app"),
     "incidents": ("reflexarc.cli.incidents", "incidents_app"),
+    "dlq": ("reflexarc.cli.dlq", "dlq_app"),
     "gpus": ("reflexarc.cli.gpus", "gpus"),
     "config": ("reflexarc.cli.config", "config_app"),
+    "silence": ("reflexarc.cli.silence", "silence_app"),
+    "route": ("reflexarc.cli.route", "route_app"),
     "token": ("reflexarc.cli.tokens", "tokens_app"),
 }
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reflexarc.emulator.audit import STAGES, Alert
 from reflexarc.emulator.lane import Lane
-from reflexarc.emulator.report import Fleet, Report
+from reflexarc.emulator.report import Fleet, Report, Storm
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue"}
 _PLAIN_WIDTH = 120  # pipes and CI logs wrap nothing
@@ -67,6 +67,10 @@ class Screen:
         texts = (page.severity.value, fault, where, page.channel, latency)
         self._out.print(self._row(texts, stages, style))
 
+    def event(self, text: str) -> None:
+        """Print what happens beside the pages."""
+        self._out.print(Text.assemble(("  » ", "cyan"), (text, "bold")), soft_wrap=True)
+
     def summary(self, report: Report, path: Path, took_s: float) -> None:
         """Print what it all came to."""
         latency = report.latency_ms
@@ -79,6 +83,8 @@ class Screen:
             ("medians", f"{self._medians(report) or '-'} ms"),
             ("warm-up", f"{_ms(report.warm_up_ms)} before the first line, as the watchdog does it"),
         ]
+        if report.storm is not None:
+            pairs.append(("storm", _storm(report.storm)))
         if report.fleet is not None:
             pairs.append(("fleet", _fleet(report.fleet)))
         self._out.print()
@@ -147,6 +153,12 @@ def _fleet(fleet: Fleet) -> str:
     health = ", ".join(f"{count} {name}" for name, count in sorted(fleet.health.items()))
     jobs = f", job {', '.join(fleet.jobs)}" if fleet.jobs else ""
     return f"{fleet.gpus} GPUs of {fleet.node}: {health}{jobs}"
+
+
+def _storm(storm: Storm) -> str:
+    told = "1 page" if storm.pages == 1 else f"{storm.pages} pages"
+    took = _ms(storm.acked_ms)
+    return f"{storm.gpus} GPUs of {storm.nodes} nodes: {told}, Ack in Slack to PagerDuty {took}"
 
 
 def _ms(value: float | None) -> str:

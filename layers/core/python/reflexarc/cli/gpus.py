@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.gpu.fleet_usage import Waste, wasted
 from reflexarc.gpu.fleet_view import Status, health_of, is_hot, status_of
@@ -30,6 +30,9 @@ _COLUMNS = (
     "NODE", "GPU", "HEALTH", "TEMP", "MARGIN", "POWER", "USE", "JOB", "IDLE", "HELD IDLE",
     "COST", "HEARD",
 )  # fmt: skip
+# On a narrow terminal a number that is cut is none: what is not urgent is left out there.
+_WIDE = 110
+_NOT_URGENT = {"IDLE", "HELD IDLE", "COST"}
 _HOUR_S, _MINUTE_S = 3_600, 60
 
 
@@ -57,7 +60,7 @@ def gpus(
 
     IDLE is the time with a utilization under 5 %; HELD IDLE is the part of it in which a job held
     the GPU, and COST its price by `gpu.hourly_usd` of the configuration. A node that was not heard
-    for three minutes is stale, for ten silent: what it last said is no health then.
+    for 90 s is stale, for 150 s silent: what it last said is no health then.
     """
     with deployment(stack, endpoint) as deployed:
         if deployed.fleet is None:
@@ -79,9 +82,12 @@ def gpus(
     elif not lines:
         typer.echo(_nothing(node, hot=hot))
     else:
-        console = Console(emoji=False)
-        console.print(_table(lines, now))
-        console.print(_summary(lines))
+        out = console()
+        wide = out.width >= _WIDE
+        out.print(_table(lines, now, wide=wide))
+        out.print(_summary(lines))
+        if not wide:
+            out.print(f"What stood idle is shown from {_WIDE} columns on, and by --json.")
 
 
 def _lines(nodes: Iterable["KnownNode"], policy: GpuPolicy, now: datetime) -> Iterator[_Line]:
@@ -93,14 +99,20 @@ def _lines(nodes: Iterable["KnownNode"], policy: GpuPolicy, now: datetime) -> It
             yield _Line(node=node, status=status, gpu=gpu, waste=waste)
 
 
-def _table(lines: list[_Line], now: datetime) -> Table:
+def _table(lines: list[_Line], now: datetime, *, wide: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in _COLUMNS:
+    shown = [column for column in _COLUMNS if wide or column not in _NOT_URGENT]
+    for column in shown:
         right = column in {"TEMP", "MARGIN", "POWER", "USE", "IDLE", "HELD IDLE", "COST"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "JOB")
+        folds = column in {"NODE", "GPU", "JOB"}
+        table.add_column(
+            column, justify="right" if right else "left", no_wrap=not folds, overflow="fold"
+        )
     for line in lines:
         heard = f"{_span((now - line.node.state.queued_at).total_seconds())}{_STATUS[line.status]}"
-        table.add_row(escape(line.node.state.node), *_cells(line), heard)
+        cells = (escape(line.node.state.node), *_cells(line), heard)
+        named = zip(_COLUMNS, cells, strict=True)
+        table.add_row(*(cell for column, cell in named if column in shown))
     return table
 
 
@@ -130,16 +142,21 @@ def _summary(lines: list[_Line]) -> str:
     gpus = [line for line in lines if line.gpu is not None]
     away = {line.node.state.node for line in lines if line.status in {"stale", "silent"}}
     held = [line.waste for line in gpus if line.waste.allocated_idle_s]
+    nodes = len({line.node.state.node for line in lines})
     priced = [waste.dollars for waste in held if waste.dollars is not None]
     parts = [
-        f"{len(gpus)} GPUs on {len({line.node.state.node for line in lines})} nodes",
+        f"{_many(len(gpus), 'GPU')} on {_many(nodes, 'node')}",
         f"{sum(1 for line in gpus if line.gpu and is_hot(line.gpu))} hot",
-        f"{len(away)} nodes stale or silent" if away else "",
+        f"{_many(len(away), 'node')} stale or silent" if away else "",
         f"held idle today: {_span(sum(waste.allocated_idle_s for waste in held))}" if held else "",
         f"${sum(priced):,.2f}" if priced else "",
         f"{len(held) - len(priced)} of them unpriced" if len(held) > len(priced) else "",
     ]
     return "\n" + ", ".join(part for part in parts if part)
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _nothing(node: str | None, *, hot: bool) -> str:

@@ -1,177 +1,179 @@
-"""`reflexarc incidents`: what is broken, and what became of each page."""
+"""`reflexarc incidents`: what is broken, who was told, what people did, and doing it."""
 
 import json
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console, Group
-from rich.markup import escape
-from rich.table import Table
 
-from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
-from reflexarc.events.gpu_faults import Job
-from reflexarc.events.incident import Incident
-from reflexarc.events.severity import Severity
-from reflexarc.notify import wording
+from reflexarc.cli.incident_lookup import LOOKS_AT_MOST, found
+from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
+from reflexarc.events.action import SILENCE_MAX_S, Act, Action, Person
+from reflexarc.incidents.spans import span_of
+from reflexarc.kernel.errors import Rejected
+from reflexarc.kernel.ids import new_ulid
 
-if TYPE_CHECKING:
-    from reflexarc.runtime.operator import Dossier
-
-incidents_app = typer.Typer(no_args_is_help=True, help="List incidents and show one in full.")
-COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-ID_SHOWN = 12
+incidents_app = typer.Typer(
+    no_args_is_help=True, help="List incidents, show one in full, take one on, end one."
+)
 State = Literal["open", "resolved", "any"]
+Id = Annotated[
+    str, typer.Argument(help="An id from the list or from an alert, or the beginning of one.")
+]
+By = Annotated[
+    str | None, typer.Option("--by", help="Who does this.", show_default="your AWS identity")
+]
+Reason = Annotated[str, typer.Option(help="Shown with the page.")]
 
 
 @incidents_app.command("list")
 def list_incidents(
     *,
     state: Annotated[State, typer.Option(help="Which incidents.")] = "open",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many lines.")] = 50,
+    each: Annotated[
+        bool, typer.Option("--each", help="A line an incident, instead of a line a page.")
+    ] = False,
     stack: StackName = "reflexarc",
     endpoint: EndpointUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List incidents, the most recently seen first."""
+    """List what is broken, a line a page, the most recently seen first; --json: an incident a line.
+
+    A page is one cause, however many GPUs it hit: its ID is the one that Slack and PagerDuty show.
+    """
+    from reflexarc.cli import incident_list_screen as screen  # noqa: PLC0415 - for a list alone
+
+    by_page = not (each or as_json)
     with deployment(stack, endpoint) as deployed:
-        found = deployed.incidents.recent(limit, None if state == "any" else state)
+        wanted = None if state == "any" else state
+        incidents = deployed.incidents.recent(LOOKS_AT_MOST if by_page else limit, wanted)
+        bundles = screen.of_pages(incidents, limit, deployed.incidents.page) if by_page else []
     if as_json:
-        for incident in found:
+        for incident in incidents:
             typer.echo(incident.model_dump_json(by_alias=True))
         return
-    if not found:
+    if not incidents:
         typer.echo("No incidents." if state == "any" else f"No {state} incidents.")
         return
-    Console(emoji=False).print(_listed(found))
+    out = console()
+    if not by_page:
+        out.print(screen.listed(incidents))
+        return
+    out.print(screen.listed_by_page(bundles, hint=out.is_terminal))
 
 
 @incidents_app.command("show")
 def show_incident(
-    incident_id: Annotated[str, typer.Argument(help="An id from the list, or its beginning.")],
+    incident_id: Id,
     *,
     stack: StackName = "reflexarc",
     endpoint: EndpointUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one incident: what, since when, what to do, and every delivery."""
+    """Show one incident: what, since when, what to do, why it was told to whom, every delivery."""
+    from reflexarc.cli.incident_screen import as_document, shown  # noqa: PLC0415 - as above
+
     with deployment(stack, endpoint) as deployed:
-        fingerprint = incident_id
-        if len(incident_id) < len("0" * 32):
-            known = [incident.fingerprint for incident in deployed.incidents.recent(10_000)]
-            fingerprint = _only(incident_id, known)
-        dossier = deployed.incidents.dossier(fingerprint)
-    if dossier is None:
-        typer.echo(f"reflexarc: there is no incident {incident_id}", err=True)
-        raise typer.Exit(FAILED)
+        incident = found(deployed, incident_id)
+        dossier = deployed.incidents.dossier(incident.fingerprint)
+        if dossier is None:
+            raise Rejected(f"there is no incident {incident_id}")
+        members = deployed.incidents.members(dossier.page.ref) if dossier.page else ()
     if as_json:
-        typer.echo(json.dumps(_as_json(dossier)))
+        typer.echo(json.dumps(as_document(dossier, members)))
         return
-    Console(emoji=False).print(_shown(dossier))
+    out = console()
+    out.print(shown(dossier, members, hint=out.is_terminal))
 
 
-def _only(beginning: str, known: list[str]) -> str:
-    found = [fingerprint for fingerprint in known if fingerprint.startswith(beginning)]
-    if len(found) == 1:
-        return found[0]
-    problem = "several incidents begin" if found else "no incident begins"
-    typer.echo(f"reflexarc: {problem} with {beginning}", err=True)
-    raise typer.Exit(FAILED)
+@incidents_app.command()
+def ack(
+    incident_id: Id,
+    *,
+    by: By = None,
+    stack: StackName = "reflexarc",
+    endpoint: EndpointUrl = None,
+) -> None:
+    """Take a page on: nobody else is called, every channel says that it is yours."""
+    _act("ack", incident_id, by, stack=stack, endpoint=endpoint)
 
 
-def _listed(incidents: list[Incident]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("ID", "SEVERITY", "STATE", "WHERE", "WHAT", "SEEN", "SINCE (UTC)"):
-        table.add_column(column, no_wrap=column in {"ID", "SEVERITY", "STATE"})
-    for incident in incidents:
-        table.add_row(
-            incident.fingerprint[:ID_SHOWN],
-            f"[{COLOURS[incident.severity]}]{incident.severity}[/]",
-            incident.state,
-            escape(wording.place(incident)),
-            escape(incident.title),
-            f"{incident.count:,}",
-            f"{incident.opened_at:%m-%d %H:%M:%S}",
+@incidents_app.command()
+def silence(
+    incident_id: Id,
+    *,
+    lasts: Annotated[str, typer.Option("--for", help="How long: 30m, 1h, 2d.")] = "1h",
+    reason: Reason = "",
+    by: By = None,
+    stack: StackName = "reflexarc",
+    endpoint: EndpointUrl = None,
+) -> None:
+    """Keep quiet what this page is about; its repair is still told."""
+    try:
+        seconds = span_of(lasts).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--for") from error
+    if seconds > SILENCE_MAX_S:
+        raise typer.BadParameter("a silence must end: within 30 days", param_hint="--for")
+    _act("silence", incident_id, by, reason=reason, for_s=seconds, stack=stack, endpoint=endpoint)
+
+
+@incidents_app.command()
+def resolve(
+    incident_id: Id,
+    *,
+    reason: Reason = "",
+    by: By = None,
+    stack: StackName = "reflexarc",
+    endpoint: EndpointUrl = None,
+) -> None:
+    """End a page and all its incidents, whatever the machines say."""
+    _act("resolve", incident_id, by, reason=reason, stack=stack, endpoint=endpoint)
+
+
+@incidents_app.command("not-a-fault")
+def not_a_fault(
+    incident_id: Id,
+    *,
+    reason: Reason = "",
+    by: By = None,
+    stack: StackName = "reflexarc",
+    endpoint: EndpointUrl = None,
+) -> None:
+    """End a page that should not have been: kept with its incidents as a false alarm."""
+    _act("not_a_fault", incident_id, by, reason=reason, stack=stack, endpoint=endpoint)
+
+
+def _act(
+    act: Act,
+    incident_id: str,
+    by: str | None,
+    *,
+    stack: str,
+    endpoint: str | None,
+    reason: str = "",
+    for_s: float = 3600,
+) -> None:
+    with deployment(stack, endpoint) as deployed:
+        incident = found(deployed, incident_id)
+        page = deployed.incidents.page(incident.page) if incident.page else None
+        if page is None:
+            raise Rejected(f"nobody was told of incident {incident_id}: there is no page to act on")
+        if page.state == "resolved":
+            ended = f" by {page.resolved_by}" if page.resolved_by else ""
+            raise Rejected(f"page {page.key[:8]} was resolved{ended}: nothing was done")
+        now = deployed.now()
+        who = by or deployed.caller() or "somebody at a terminal"
+        deployed.send(
+            Action(
+                id=new_ulid(now),
+                act=act,
+                page=page.ref,
+                person=Person(id=who, name=who),
+                at=now,
+                for_s=for_s,
+                reason=reason,
+            )
         )
-    return table
-
-
-def _shown(dossier: "Dossier") -> Group:
-    incident = dossier.incident
-    facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    job = incident.job
-    rows = {
-        "what": f"[{COLOURS[incident.severity]}]{escape(incident.title)}[/]",
-        "where": escape(wording.place(incident)),
-        "state": f"{incident.state}, generation {incident.generation}",
-        "since": f"{wording.utc(incident.first_at)}, seen {wording.times(incident.count)}",
-        "meaning": escape(incident.meaning),
-        "do": escape(incident.action),
-        "who acts": escape(wording.who_acts(incident)),
-        "job": escape(" ".join(part for part in _of_job(job) if part)) if job else "",
-        "caveats": escape(" · ".join(incident.marks)),
-        "line": escape("\n".join(incident.evidence)),
-    }
-    for name, value in rows.items():
-        if value:
-            facts.add_row(name, value)
-    return Group(facts, "", _timeline(dossier))
-
-
-def _of_job(job: Job) -> tuple[str, ...]:
-    return job.name, job.id, job.owner, job.namespace, job.workload, wording.work(job)
-
-
-def _timeline(dossier: "Dossier") -> Table:
-    incident = dossier.incident
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("TIME (UTC)", "EVENT", "DETAIL"):
-        table.add_column(column, overflow="fold")
-    hops = incident.hops
-    events = [(hops.observed_at, "line observed", escape(incident.cause))]
-    named = {
-        "agent sent it": hops.sent_at,
-        "queue took it": hops.queued_at,
-        "function received it": hops.received_at,
-        "incident decided": hops.decided_at,
-    }
-    events += [
-        (at, name, f"+{(at - hops.observed_at) / timedelta(milliseconds=1):.0f} ms")
-        for name, at in named.items()
-        if at
-    ]
-    for attempt in dossier.attempts:
-        latency = "" if attempt.latency_ms is None else f", {attempt.latency_ms} ms after the line"
-        detail = f"{attempt.channel}: {attempt.outcome}{latency} {attempt.detail}"
-        events.append((attempt.at, attempt.action, escape(detail.strip())))
-    for at, name, detail in sorted(events, key=lambda event: event[0]):
-        table.add_row(f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}", name, detail)
-    return table
-
-
-def _as_json(dossier: "Dossier") -> dict[str, object]:
-    return {
-        "incident": dossier.incident.model_dump(mode="json", by_alias=True),
-        "receipts": [
-            {
-                "generation": generation,
-                "channel": channel,
-                **receipt.model_dump(mode="json"),
-            }
-            for (generation, channel), receipt in dossier.receipts.items()
-        ],
-        "attempts": [
-            {
-                "at": attempt.at.isoformat(),
-                "channel": attempt.channel,
-                "action": attempt.action,
-                "outcome": attempt.outcome,
-                "detail": attempt.detail,
-                "latency_ms": attempt.latency_ms,
-                "hops": attempt.hops.model_dump(mode="json") if attempt.hops else None,
-            }
-            for attempt in dossier.attempts
-        ],
-    }
+    typer.echo(f"page {page.key[:8]}: {act.replace('_', ' ')} by {who} is on its way")

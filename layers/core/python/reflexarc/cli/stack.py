@@ -29,8 +29,15 @@ def deployment(stack: str, endpoint: str | None) -> Iterator["Deployment"]:
     """Open a deployed stack; what goes wrong inside ends the command with one readable line."""
     from reflexarc.runtime.operator import find  # noqa: PLC0415 - boto3 costs half a second
 
-    try:
+    with readable_errors():
         yield find(stack, endpoint)
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """End the command with one readable line for whatever we raise on purpose inside."""
+    try:
+        yield
     except (Rejected, Unavailable) as error:
         typer.echo(f"reflexarc: {error}", err=True)
         raise typer.Exit(FAILED) from error

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.terminal import console
 from reflexarc.ingest.model import Token
 from reflexarc.ingest.tokens import (
     ID_BYTES,
@@ -71,7 +71,7 @@ def list_tokens(
     for token in found:
         facts = _facts(token, now)
         table.add_row(*(escape(str(facts[name])) for name in _SHOWN))
-    Console(emoji=False).print(table)
+    console().print(table)
 
 
 @tokens_app.command()

@@ -5,6 +5,7 @@ set after the deployment, so the committed template needs no change.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +22,7 @@ class Bridge:
         self._make = make
         self._idle: list[Sandbox] = []
         self._all: list[Sandbox] = []
+        self._ran_ms: list[float] = []
         self._lock = threading.Lock()
         bridge = self
 
@@ -43,6 +45,11 @@ class Bridge:
         return [sandbox.init_ms for sandbox in self._all]
 
     @property
+    def ran_ms(self) -> list[float]:
+        """Return how long each invocation took, starts apart, in the order of their ends."""
+        return list(self._ran_ms)
+
+    @property
     def limit(self) -> str:
         """Return how the sandboxes' CPU was limited."""
         return self._all[-1].limit if self._all else "not started"
@@ -54,7 +61,9 @@ class Bridge:
         if sandbox is None:
             sandbox = self._make()
             self._all.append(sandbox)
+        began = time.monotonic()
         answer = sandbox.invoke(event)
+        self._ran_ms.append((time.monotonic() - began) * 1000)
         if sandbox.alive:
             with self._lock:
                 self._idle.append(sandbox)

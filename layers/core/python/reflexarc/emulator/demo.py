@@ -3,14 +3,14 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from reflexarc.emulator import agents, hot_node, lane, scenario, standins
+from reflexarc.emulator import agents, hot_node, lane, scenario, standins, storm
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.audit import Alert, Expected, Landed, alert, audit
 from reflexarc.emulator.due import Due
@@ -19,10 +19,12 @@ from reflexarc.emulator.hot_node import HotNode
 from reflexarc.emulator.lane import Lane, Plan
 from reflexarc.emulator.processes import Processes, wait_until
 from reflexarc.emulator.report import Fleet, Report
+from reflexarc.emulator.report import Storm as Stormed
 from reflexarc.events.signal import Hops
 from reflexarc.gpu.readings import NodeState
 
 LOGS = Path("build", "demo", "logs")
+LATE = "the page of the storm does not name all its nodes"
 PATIENCE_S = 40.0  # longer than the visibility of a crashed sender's wake-up (30 s)
 QUIET_S = 1.0  # a second page for the same thing would follow the first at once
 # A rule looks once a second at what a sensor read once a second. One that is later than that is
@@ -50,6 +52,9 @@ class Show(Protocol):
 
     def landed(self, page: Alert) -> None:
         """Show a page that just reached its vendor."""
+
+    def event(self, text: str) -> None:
+        """Say what happens beside the pages."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,10 +119,11 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     """Let the sample nodes log that many incidents, and report what became of each."""
     # An emulator that is not ours may remember the incidents of an earlier run as open.
     suffix = "" if running.emulator else f"-{secrets.token_hex(2)}"
+    due = Due(running.policy)
     logs = scenario.logs_of(checkout, suffix)
     with show.step(f"starting {len(logs) + 1} edge agents, one of them with 8 GPUs"):
         nodes = {name: running.node(name) for name in logs}
-        hot, without = _hot_node(running, checkout, suffix)
+        hot, without = _hot_node(running, checkout, due, suffix)
         agents.wait_for((*nodes.values(), *([hot.node] if hot else [])))
     if without:
         show.remark(without)
@@ -128,22 +134,54 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     show.alerts(len(nodes) + (hot is not None))
     watcher = Watcher(lane=running, show=show, read=len(running.standins.log()))
     watcher.expect(hot.begin() if hot else ())
-    _write(nodes, logs, watcher, incidents)
+    _write(nodes, logs, watcher, due, incidents)
+    _await(watcher)
+    broke = _storm(watcher, due, suffix)
+    _listen(watcher, QUIET_S)
+    verdict = audit(watcher.due.values(), watcher.landed)
+    fleet = _fleet(running, hot, watcher) if hot else None
+    return Report.of(verdict, warm_up_ms, fleet, broke)
+
+
+def _await(watcher: Watcher) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not watcher.complete and time.monotonic() < deadline:
         watcher.look(0.5)
-    _listen(watcher, QUIET_S)
-    verdict = audit(watcher.due.values(), watcher.landed)
-    return Report.of(verdict, warm_up_ms, _fleet(running, hot, watcher.landed) if hot else None)
 
 
-def _fleet(running: Lane, hot: HotNode, landed: Sequence[Landed]) -> Fleet | None:
-    """Return what the hot node said of itself after the last page; readings come later than it."""
-    last = max((page.at for page in landed), default=datetime.min.replace(tzinfo=UTC))
+def _storm(watcher: Watcher, due: Due, suffix: str) -> Stormed:
+    """Let a pod lose its GPUs, and somebody take it on; return what became of both."""
+    running, show, before = watcher.lane, watcher.show, len(watcher.landed)
+    broke = storm.break_out(running, due, suffix)
+    watcher.expect(broke.pages)
+    show.event(f"{storm.GPUS} GPUs of {len(broke.nodes)} nodes are lost at once")
+    _await(watcher)
+    says = storm.told(running, broke)
+    what = " · ".join(says.split(" · ")[:2])  # what broke and where, without what to do
+    show.event(f"one page, whose message names all {len(broke.nodes)}: {what}" if says else LATE)
+    acked_ms = storm.taken_on(running, broke) if says else None
+    if acked_ms is not None:
+        show.event(f"{storm.WHO} pressed Ack in Slack; PagerDuty knew after {acked_ms:.0f} ms")
+    return Stormed(
+        nodes=len(broke.nodes),
+        gpus=storm.GPUS,
+        pages=len({page.key for page in watcher.landed[before:]}),
+        says=says,
+        acked_by=storm.WHO,
+        acked_ms=acked_ms,
+    )
+
+
+def _fleet(running: Lane, hot: HotNode, watcher: Watcher) -> Fleet | None:
+    """Return what the hot node said of itself after its last page; readings come later than it."""
+    name = hot.node.name
+    own = {place for place, page in watcher.due.items() if page.node == name}
+    moments = [page.at for page in watcher.landed if (page.key, page.channel) in own]
+    last = max(moments, default=datetime.min.replace(tzinfo=UTC))
     found: list[NodeState] = []
 
     def known() -> bool:
-        state = running.fleet(hot.node.name)
+        state = running.fleet(name)
         found.extend([state] if state is not None and state.gpus and state.sent_at > last else [])
         return bool(found)
 
@@ -158,10 +196,10 @@ def _fleet(running: Lane, hot: HotNode, landed: Sequence[Landed]) -> Fleet | Non
     )
 
 
-def _hot_node(running: Lane, checkout: Path, suffix: str) -> tuple[HotNode | None, str]:
+def _hot_node(running: Lane, checkout: Path, due: Due, suffix: str) -> tuple[HotNode | None, str]:
     """Start the node with GPUs, or say why there is none."""
     try:
-        return hot_node.start(running, checkout, suffix), ""
+        return hot_node.start(running, checkout, due, suffix), ""
     except LaneUnavailable as error:
         return None, f"no node with GPUs: {error}"
 
@@ -173,9 +211,12 @@ def run(plan: Plan, show: Show, processes: Processes) -> tuple[Lane, Report]:
 
 
 def _write(
-    nodes: dict[str, Node], logs: dict[str, list[str]], watcher: Watcher, incidents: int
+    nodes: dict[str, Node],
+    logs: dict[str, list[str]],
+    watcher: Watcher,
+    due: Due,
+    incidents: int,
 ) -> None:
-    due = Due()
     for written in scenario.interleaved(logs):
         if len({page.key for page in watcher.due.values()}) >= incidents:
             break

@@ -26,7 +26,8 @@ from botocore.credentials import Credentials
 
 from reflexarc.emulator.endpoint import Endpoint
 
-Auth = Literal["AWS_IAM", "TOKEN"]
+# Under TOKEN and NONE everybody is let through: the function checks who calls, by its own means.
+Auth = Literal["AWS_IAM", "TOKEN", "NONE"]
 PAYLOAD_MAX = 6 * 1024 * 1024  # .../latest/dg/gettingstarted-limits.html
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 SKEW_MAX_S = 300
@@ -47,7 +48,11 @@ class FunctionUrl:
     """Serves one function until it is closed. `auth` may be changed meanwhile, as a stack's may."""
 
     def __init__(
-        self, endpoint: Endpoint, function: str, callers: Iterable[Endpoint], auth: Auth = "AWS_IAM"
+        self,
+        endpoint: Endpoint,
+        function: str,
+        callers: Iterable[Endpoint] = (),
+        auth: Auth = "AWS_IAM",
     ) -> None:
         self.auth: Auth = auth
         self._endpoint = endpoint

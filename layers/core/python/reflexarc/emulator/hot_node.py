@@ -7,9 +7,11 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import yaml
 
 from reflexarc.emulator import agents
 from reflexarc.emulator.agents import Node
@@ -52,7 +54,7 @@ class HotNode:
     night: Path
     played: Path
     page: Path
-    due: Due = field(default_factory=Due)
+    due: Due
 
     def begin(self) -> Sequence[Expected]:
         """Begin, and let kernel and exporter tell of an Xid; return the pages of the whole night.
@@ -69,8 +71,11 @@ class HotNode:
         return pages
 
 
-def start(running: Lane, checkout: Path, suffix: str = "") -> HotNode:
-    """Start the node's agent; raises LaneUnavailable where the stub cannot be compiled."""
+def start(running: Lane, checkout: Path, due: Due, suffix: str = "") -> HotNode:
+    """Start the node's agent, and tell `due` its labels.
+
+    Raises LaneUnavailable where the stub cannot be compiled.
+    """
     library = build(checkout / BUILT, checkout / SOURCES)
     name = f"{NAME}{suffix}"
     folder = running.processes.folder(f"node-{name}")
@@ -96,7 +101,8 @@ def start(running: Lane, checkout: Path, suffix: str = "") -> HotNode:
         options=("--config", str(config)),
         env={"LD_LIBRARY_PATH": str(library.parent), VARIABLE: str(played)},
     )
-    return HotNode(node=node, night=night, played=played, page=page)
+    due.labelled(name, yaml.safe_load(settings)["labels"])
+    return HotNode(node=node, night=night, played=played, page=page, due=due)
 
 
 def _play(night: Path, played: Path, began: float) -> datetime:

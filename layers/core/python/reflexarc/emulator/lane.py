@@ -1,6 +1,7 @@
 """The lane put together: emulator, stand-ins, deployed stack, and who the agents are."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from reflexarc.emulator.stack import Stack
 from reflexarc.emulator.standins import StandIns
 from reflexarc.events.signal import Hops
 from reflexarc.gpu.readings import NodeState
+from reflexarc.incidents.model import Policy
+from reflexarc.runtime.config import parse
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -38,6 +41,8 @@ class Plan:
     callback_host: str | None = field(default=None)
     """How functions in another machine's or container's network reach this one."""
     standin_options: tuple[str, ...] = ()
+    document: Mapping[str, object] = field(default_factory=dict)
+    """The configuration to push before anything runs; nothing is pushed where it is empty."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +56,9 @@ class Lane:
     stack: Stack
     agent_endpoint: Endpoint
     ingest: FunctionUrl
+    clicks: FunctionUrl
+    policy: Policy
+    """What the stack decides by, as it was configured at its start."""
 
     def node(
         self,
@@ -117,10 +125,14 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
             },
             stack.THIS_MACHINE if ministack.answers(endpoint.url) else {},
         )
-        deployed.fill(vendors.slack_secret, vendors.pagerduty_secret)
+        deployed.fill(vendors.slack_secret, vendors.pagerduty_secret, vendors.webhook_secret)
+        if plan.document:
+            deployed.configure(plan.document)
         agent_endpoint = _agent_identity(endpoint, deployed) if plan.auth else endpoint
         ingest = FunctionUrl(endpoint, deployed.function("ingest"), (endpoint, agent_endpoint))
-        deployed = replace(deployed, outputs={**deployed.outputs, "IngestUrl": ingest.url})
+        clicks = FunctionUrl(endpoint, deployed.function("slack_action"), auth="NONE")
+        served = {"IngestUrl": ingest.url, "SlackActionUrl": clicks.url}
+        deployed = replace(deployed, outputs={**deployed.outputs, **served})
     return Lane(
         processes=processes,
         endpoint=endpoint,
@@ -129,6 +141,8 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         stack=deployed,
         agent_endpoint=agent_endpoint,
         ingest=ingest,
+        clicks=clicks,
+        policy=parse(json.dumps(plan.document)).policy(stack.SLACK_CHANNEL),
     )
 
 

@@ -52,6 +52,19 @@ class Fleet(BaseModel):
     jobs: tuple[str, ...]
 
 
+class Storm(BaseModel):
+    """What became of many faults with one cause, and of the press on Ack."""
+
+    model_config = ConfigDict(frozen=True)
+
+    nodes: int
+    gpus: int
+    pages: int = Field(description="different pages that came of it")
+    says: str = Field(description="the page's first line in Slack")
+    acked_by: str
+    acked_ms: float | None = Field(description="from the press until the pager knew")
+
+
 class Report(BaseModel):
     """What happened: every page, how long they took, what was lost or came twice."""
 
@@ -66,10 +79,15 @@ class Report(BaseModel):
         default=None,
         description="the functions' start from cold, all at once and before the first line",
     )
+    storm: Storm | None = Field(default=None, description="null: none was played")
 
     @classmethod
     def of(
-        cls, verdict: Audit, warm_up_ms: float | None = None, fleet: Fleet | None = None
+        cls,
+        verdict: Audit,
+        warm_up_ms: float | None = None,
+        fleet: Fleet | None = None,
+        storm: Storm | None = None,
     ) -> "Report":
         """Return the document of a verdict."""
         return cls(
@@ -79,6 +97,7 @@ class Report(BaseModel):
             duplicates=len(verdict.duplicates),
             warm_up_ms=warm_up_ms,
             fleet=fleet,
+            storm=storm,
         )
 
     def write(self, path: Path) -> None:

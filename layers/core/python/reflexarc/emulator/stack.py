@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.emulator.deployment import deploy
 from reflexarc.emulator.endpoint import Endpoint
 from reflexarc.emulator.errors import LaneUnavailable
@@ -16,7 +17,7 @@ from reflexarc.emulator.processes import wait_until
 from reflexarc.events.notice import Canary
 
 NAME = "reflexarc"
-FUNCTIONS = ("gpu_alert", "gpu_reading", "incident", "ingest", "notify", "watchdog")
+FUNCTIONS = ("gpu_alert", "gpu_reading", "incident", "ingest", "notify", "slack_action", "watchdog")
 SLACK_CHANNEL = "C0GPUALERTS"
 TEMPLATE = Path("infra", "template.yaml")
 # The emulator runs this machine's Python, whatever the template says.
@@ -32,11 +33,24 @@ class Stack:
     endpoint: Endpoint
     outputs: Mapping[str, str]
 
-    def fill(self, slack: Mapping[str, str], pagerduty: Mapping[str, str]) -> None:
-        """Write both secrets."""
+    def fill(
+        self,
+        slack: Mapping[str, str],
+        pagerduty: Mapping[str, str],
+        webhook: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write the secrets; the webhook's only if it is given."""
         client = self.endpoint.client("secretsmanager")
-        for name, secret in (("SlackSecretArn", slack), ("PagerDutySecretArn", pagerduty)):
+        filled = {"SlackSecretArn": slack, "PagerDutySecretArn": pagerduty}
+        given = {"WebhookSecretArn": webhook} if webhook is not None else {}
+        for name, secret in {**filled, **given}.items():
             client.put_secret_value(SecretId=self.outputs[name], SecretString=json.dumps(secret))
+
+    def configure(self, document: Mapping[str, object]) -> None:
+        """Put a configuration document in force, within ten seconds everywhere."""
+        table = ConfigDocument(self.endpoint.client("dynamodb"), self.outputs["IncidentsTableName"])
+        live = table.live()
+        table.push(json.dumps(document), live[0] if live else 0, datetime.now(UTC))
 
     def function(self, name: str) -> str:
         """Return the deployed name of a function."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
-    """Slack and PagerDuty, as far as the product can tell."""
+    """Slack, PagerDuty and a webhook's receiver, as far as the product can tell."""
 
     url: str
     slack_api_url: str
     pagerduty_url: str
     slack_secret: dict[str, str]
     pagerduty_secret: dict[str, str]
+    webhook_receiver_url: str
+    webhook_secret: dict[str, object]
     child: Child
     pool: urllib3.PoolManager
 
@@ -39,16 +42,48 @@ class StandIns:
         channels: dict[str, list[Entry]] = self._get("/_slack")["channels"]
         return channels
 
+    def slack_root(self, key: str) -> Entry:
+        """Return the message that tells a page, as it reads now; empty while there is none."""
+        for messages in self.slack().values():
+            for message in messages:
+                said = (message["metadata"] or {}).get("event_payload", {})
+                if said.get("key") == key and said.get("part") == "root":
+                    return message
+        return {}
+
+    def press(self, key: str, action: str, user: str, url: str) -> None:
+        """Let a person press a button of a page's message; Slack posts the click to `url`."""
+        self._post("/_press", {"key": key, "action": action, "user": user, "url": url})
+
     def pagerduty(self) -> list[Entry]:
         """Return PagerDuty's incidents."""
         incidents: list[Entry] = self._get("/_pagerduty")["incidents"]
         return incidents
 
+    def pager(self, key: str) -> list[str]:
+        """Return the state of each incident that PagerDuty has of a page.
+
+        A page that is not critical has another key there; its details name the page.
+        """
+        return [
+            str(incident["status"])
+            for incident in self.pagerduty()
+            if incident["payload"].get("custom_details", {}).get("page") == key[:8]
+        ]
+
+    def webhook(self) -> list[Entry]:
+        """Return the events that the webhook's receiver took, each once."""
+        events: list[Entry] = self._get("/_webhook")["events"]
+        return events
+
     def trouble(self, *orders: Entry) -> None:
         """Make the next requests meet trouble (samples/standins/faults.py)."""
-        answer = self.pool.request("POST", f"{self.url}/_faults", json=list(orders))
-        if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
-            raise LaneUnavailable(f"the stand-ins refuse these faults: {answer.data.decode()}")
+        self._post("/_faults", list(orders))
+
+    def _post(self, path: str, order: object) -> None:
+        answer = self.pool.request("POST", self.url + path, json=order)
+        if answer.status != HTTPStatus.OK:
+            raise LaneUnavailable(f"the stand-ins refuse {path}: {answer.data.decode()}")
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
@@ -73,6 +108,8 @@ def start(processes: Processes, checkout: Path, options: Iterable[str] = ()) -> 
         pagerduty_url=addresses["pagerduty_url"],
         slack_secret=addresses["slack_secret"],
         pagerduty_secret=addresses["pagerduty_secret"],
+        webhook_receiver_url=addresses["webhook_receiver_url"],
+        webhook_secret=addresses["webhook_secret"],
         child=child,
         pool=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=35)),
     )

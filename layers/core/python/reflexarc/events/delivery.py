@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+# The reason of an outcome that was none: the message only kept its function warm.
+CANARY = "canary"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:

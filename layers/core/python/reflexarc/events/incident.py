@@ -1,9 +1,8 @@
 """incident/1: the state of one incident, as stored, shown and sent."""
 
-import hashlib
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from reflexarc.events.envelope import Value
 from reflexarc.events.gpu_faults import Job
@@ -11,8 +10,20 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Order
 
 State = Literal["open", "resolved"]
+Role = Literal["member", "consequence", "echo"]
 CAUSES_MAX = 20
 BOOTS_MAX = 8
+OPENINGS_MAX = 8
+JOBS_MAX = 8
+WHY_MAX = 8
+WAS_MAX = 3
+
+
+class PageRef(Value):
+    """The name of one page: what people are told an incident as part of."""
+
+    scope: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    generation: Annotated[int, Field(ge=1)]
 
 
 class Cause(Value):
@@ -56,7 +67,21 @@ class Incident(Value):
     last_at: AwareDatetime
     opened_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
-    channels: tuple[str, ...] = Field(default=(), description="channels triggered, by name")
+    page: PageRef | None = Field(default=None, description="the page that tells it, if one does")
+    was: tuple[PageRef, ...] = Field(
+        default=(), description="pages that told it before, the last few, newest last"
+    )
+    role: Role = Field(default="member", description="as what it is part of its page")
+    joined_at: AwareDatetime | None = Field(default=None, description="when that page took it in")
+    openings: tuple[AwareDatetime, ...] = Field(
+        default=(), description="when its last generations opened; many in an hour is flapping"
+    )
+    jobs: tuple[str, ...] = Field(
+        default=(), description="jobs that an application fault hit here, newest last"
+    )
+    why: tuple[str, ...] = Field(
+        default=(), description="which rules decided what, newest last, each with its time"
+    )
     cleared: Order | None = Field(default=None, description="faults before this are history")
     boots: tuple[str, ...] = Field(
         default=(), description="boots of the node that were seen, the last one runs now"
@@ -64,13 +89,3 @@ class Incident(Value):
     latest: Order | None = Field(default=None, description="newest fault; older clears are late")
     clock_skew_s: float = 0.0
     hops: Hops = Field(description="of the finding that last raised the severity")
-
-    @property
-    def key(self) -> str:
-        """Return the id of this generation, stable for every vendor: 64 hex digits."""
-        return key_of(self.fingerprint, self.generation)
-
-
-def key_of(fingerprint: str, generation: int) -> str:
-    """Return what vendors know one generation of an incident by."""
-    return hashlib.sha256(f"{fingerprint}|{generation}".encode()).hexdigest()

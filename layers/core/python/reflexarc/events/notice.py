@@ -1,52 +1,70 @@
-"""notice/1: one thing to tell one channel about one incident (a row of the outbox)."""
+"""notice/1: one channel is behind on one page (a row of the outbox)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import AwareDatetime, Field
 
 from reflexarc.events.envelope import Value
-from reflexarc.events.incident import Incident
+from reflexarc.events.incident import PageRef
+from reflexarc.events.severity import Severity
 
-ChannelKind = Literal["slack", "pagerduty"]
-Action = Literal["trigger", "update", "resolve"]
+ChannelKind = Literal["slack", "pagerduty", "webhook", "sns"]
 
 
 class Channel(Value):
-    """A destination that routes name. `destination` is Slack's channel id; empty for PagerDuty."""
+    """A destination that routes name.
+
+    `destination` is Slack's channel id, a webhook's URL, an SNS topic's ARN; empty for PagerDuty.
+    `secret` names the entry of the kind's secret that this channel speaks with; empty: the default.
+    """
 
     name: str
     kind: ChannelKind
     destination: str = ""
+    secret: str = ""
 
 
 class Notice(Value):
-    """Tell `channel` that `incident` was triggered, changed or resolved, as of its version."""
+    """A channel is behind on a page: whoever sends brings it up to date and removes this.
+
+    There is one row a page and channel, whatever happened how often. `stamp` tells one write of
+    the row from the next: what changed after a sender looked is not removed by that sender.
+    """
 
     schema_: Literal["notice/1"] = Field(default="notice/1", alias="schema")
-    action: Action
     channel: Channel
-    incident: Incident
+    page: PageRef
+    severity: Severity
     created_at: AwareDatetime
+    stamp: str = ""
+    fresh: bool = Field(default=False, description="the channel was never told of this page")
+    shared: bool = Field(default=False, description="others than the page's lead changed")
 
     @property
     def group(self) -> str:
         """Return the delivery group: what must be sent in order, by one sender at a time.
 
-        Slack limits a channel to about one message a second, so its channel is the group;
-        PagerDuty orders events by key, so there it is one incident.
+        Slack limits a channel to about one message a second, so its channel is the group; the
+        others order by key, so there it is one line of pages.
         """
-        if self.channel.kind == "slack":
-            return f"slack/{self.channel.destination}"
-        return f"{self.channel.kind}/{self.channel.name}/{self.incident.fingerprint}"
+        return group_of(self.channel, self.page)
 
     @property
     def row(self) -> str:
-        """Return the row's key inside its group; rows of one incident sort in their true order."""
-        incident = self.incident
-        return (
-            f"{incident.fingerprint}#{incident.generation:08d}#{incident.version:010d}"
-            f"#{self.channel.name}"
-        )
+        """Return the row's key inside its group; the generations of a page sort in their order."""
+        return row_of(self.channel, self.page)
+
+
+def group_of(channel: Channel, page: PageRef) -> str:
+    """Return the delivery group of what a channel is told of a page."""
+    if channel.kind == "slack":
+        return f"slack/{channel.destination}"
+    return f"{channel.kind}/{channel.name}/{page.scope}"
+
+
+def row_of(channel: Channel, page: PageRef) -> str:
+    """Return the key, inside its group, of what a channel is told of a page."""
+    return f"{page.scope}#{page.generation:08d}#{channel.name}"
 
 
 class WakeUp(Value):
@@ -64,5 +82,6 @@ class Canary(Value):
 
 
 def vendor_of(group: str) -> ChannelKind:
-    """Return the vendor whose wake-up queue serves a delivery group."""
-    return "slack" if group.startswith("slack/") else "pagerduty"
+    """Return the vendor that a delivery group belongs to."""
+    kind = group.partition("/")[0]
+    return next(known for known in get_args(ChannelKind) if known == kind)

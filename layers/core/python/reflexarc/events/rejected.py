@@ -20,3 +20,4 @@ class RejectedMessage(Value):
     rejected_at: AwareDatetime
     original: str
     truncated: bool = False
+    sender: str = Field(default="", description="who sent the original, as AWS or ingest verified")

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reflexarc.events.fleet import Unheard
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.fleet_rack import Heat
+from reflexarc.gpu.fleet_silence import Pulse, Quiet
 from reflexarc.gpu.readings import NodeState, RunningHour
 
 
@@ -21,6 +23,10 @@ class Kept:
     lost: int = 0
     recovered: int = 0
     told: str = ""
+    born: int | None = None
+    """When the queue took the first message of this boot, while its GPUs were not found well."""
+    before: NodeState | None = None
+    """What the node said before, where it is of a boot whose GPUs were not found well yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,55 @@ class Fleet(Protocol):
 
     def mark(self, rack: str, queued_ms: int, now: datetime, *, fired: bool) -> None:
         """Remember whether a rack's signal stands, unless newer is known."""
+
+    def settle(self, node: str, born: int) -> None:
+        """Remember that the GPUs of a boot that began then need no further look."""
+
+
+class Pulses(Protocol):
+    """When each node of the fleet was last heard; raises Unavailable when nobody knows."""
+
+    def listed(self) -> Sequence[Pulse]:
+        """Return every node, as it was a moment ago (eventually consistent)."""
+
+    def lift(self, node: str, quiet: Quiet) -> None:
+        """Forget what was told of a silence, unless something else was told since."""
+
+
+class Silent(Protocol):
+    """One node's silence; raises Unavailable when nobody knows."""
+
+    def pulse(self, node: str) -> Pulse | None:
+        """Return when a node was last heard (a consistent read), None for an unknown node."""
+
+    def state(self, node: str) -> NodeState | None:
+        """Return what a node last said, None where this version cannot read it."""
+
+    def mark(self, node: str, quiet: Quiet) -> bool:
+        """Remember what is told of a silence, the first time.
+
+        False when the node was heard since it began, or something was told of it already.
+        """
+
+
+class Leavers(Protocol):
+    """Instances that Auto Scaling groups end; raises Unavailable when nobody knows."""
+
+    def put(self, instance: str, now: datetime) -> None:
+        """Remember for an hour that an instance ends."""
+
+    def among(self, instances: Sequence[str]) -> frozenset[str]:
+        """Return those that end (consistent reads)."""
+
+    def recent(self) -> frozenset[str]:
+        """Return all that end (eventually consistent)."""
+
+
+class Checks(Protocol):
+    """Brings a look at a node back later."""
+
+    def later(self, looks: Sequence[tuple[Unheard, int]]) -> None:
+        """Send delayed messages, each with its seconds; raises Unavailable unless all were sent."""
 
 
 class Signals(Protocol):

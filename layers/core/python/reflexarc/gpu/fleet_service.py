@@ -14,6 +14,7 @@ from itertools import groupby
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.gpu.config import GpuPolicy
+from reflexarc.gpu.fleet_boot import is_told, is_well, well_of
 from reflexarc.gpu.fleet_ports import Fleet, Kept, Signals
 from reflexarc.gpu.fleet_rack import LABEL, decide, heat_of, signal_of
 from reflexarc.gpu.kinship import are_kin
@@ -128,6 +129,7 @@ class ReadingService:
             kept = self.fleet.keep(state, seqs, newest.delivery.sender, now)
             if kept.newest:
                 self._correlate(state, kept, now)
+                self._greet(state, kept, now)
             lost += max(0, kept.lost - kept.recovered)
         return refused, lost
 
@@ -148,6 +150,7 @@ class ReadingService:
             return 0, reads
         self._hours(node, reads, now)
         self._correlate(state, kept, now)
+        self._greet(state, kept, now)
         return kept.lost, ()
 
     def _speaks_for(self, node: str, sender: str, now: datetime) -> bool:
@@ -180,6 +183,14 @@ class ReadingService:
             self.signals.send([signal_of(rack, found.rows, "clear", self.policy(), now)])
             self.fleet.mark(rack, newest, now, fired=False)
         self.fleet.tell(heat)
+
+    def _greet(self, state: NodeState, kept: Kept, now: datetime) -> None:
+        """End what earlier boots left of GPUs that this boot reads well, once a boot."""
+        if kept.born is None or not is_told(state, kept.before, kept.born):
+            return
+        well = well_of(state, kept.before)
+        self.signals.send([is_well(state, gpu, kept.born, now) for gpu in well])
+        self.fleet.settle(state.node, kept.born)
 
 
 def _newest(reads: Sequence[_Read]) -> tuple[_Read, frozenset[int]]:

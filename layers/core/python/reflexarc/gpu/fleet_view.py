@@ -1,25 +1,23 @@
 """How a node's last state reads some time later: silence is never health. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from reflexarc.events.gpu_readings import Health
+from reflexarc.gpu.fleet_silence import LATE_AFTER, SILENT_AFTER
 from reflexarc.gpu.readings import GpuState, NodeState, is_heated
 
 Status = Literal["live", "stale", "silent", "left"]
-# A node speaks every minute and a batch gathers for twenty seconds: two may be lost unnoticed.
-STALE_AFTER = timedelta(minutes=3)
-SILENT_AFTER = timedelta(minutes=10)
 # Degrees to the slowdown at which a person who asks for hot GPUs wants to see one.
 HOT_MARGIN_C = 10.0
 
 
 def status_of(state: NodeState, now: datetime) -> Status:
-    """Return whether a node speaks; silence after a farewell is planned."""
+    """Return whether a node speaks, as pages tell it; silence after a farewell is planned."""
     if state.left:
         return "left"
     age = now - state.queued_at
-    return "live" if age < STALE_AFTER else "stale" if age < SILENT_AFTER else "silent"
+    return "live" if age < LATE_AFTER else "stale" if age < SILENT_AFTER else "silent"
 
 
 def health_of(gpu: GpuState, status: Status) -> Health:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reflexarc.events.delivery import Delivery, Outcome
+from reflexarc.events.delivery import CANARY, Delivery, Outcome
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.gpu.kinship import MARK, are_kin, heard_from_kin
@@ -48,7 +48,7 @@ class FaultService:
         try:
             batch = read(delivery)
             if batch is None:
-                return _Reading(delivery=delivery)
+                return _Reading(delivery=delivery, canary=True)
             kin = not self._speaks_for(batch.source.node, delivery.sender, now, bound)
         except Rejected as error:
             return _Reading(delivery=delivery, unread=Kept(body=delivery.body, reason=str(error)))
@@ -89,7 +89,8 @@ class FaultService:
         if any(signal.id in again for signal in reading.signals):
             return Outcome(message_id=message_id, status="retry", reason="not all was recorded")
         if reading.unread is None:
-            return Outcome(message_id=message_id, status="done")
+            reason = CANARY if reading.canary else ""
+            return Outcome(message_id=message_id, status="done", reason=reason)
         unread = reading.unread
         try:
             self.dead_letters.keep(replace(reading.delivery, body=unread.body), unread.reason)
@@ -110,3 +111,4 @@ class _Reading:
     signals: tuple[Signal, ...] = ()
     unread: Kept | None = None
     retry: str = ""
+    canary: bool = False

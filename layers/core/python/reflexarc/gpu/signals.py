@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.gpu_faults import Finding
+from reflexarc.events.severity import Severity
 from reflexarc.events.signal import EVIDENCE_MAX, Entity, Hops, Order, Signal
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.gpu.findings import entity_of, fault_of, judge_finding
@@ -17,6 +18,8 @@ from reflexarc.gpu.rules import judge
 from reflexarc.gpu.salvage import Salvaged
 
 EVIDENCE_CHARS = 500
+# Incidents of this aspect are about the job that runs on a GPU, not about the GPU.
+APPLICATION = "application"
 # A message takes well under a second from an agent to its queue; clocks kept by NTP differ by
 # milliseconds. More than this is a clock that is wrong.
 SKEW_TOLERATED = timedelta(seconds=5)
@@ -99,7 +102,7 @@ def _signal(
         sent_at=sent_at,
         source=batch.source,
         kind="clear" if verdict.clears else "fire",
-        entity=_entity(batch, report, fault),
+        entity=_entity(batch, report, fault, verdict),
         cause=verdict.cause,
         severity=verdict.severity,
         title=verdict.title,
@@ -184,14 +187,25 @@ def _labels_of_finding(
     return {name: value for name, value in known.items() if value}
 
 
-def _entity(batch: Batch, report: Salvaged, fault: FaultLine) -> Entity:
+def _entity(batch: Batch, report: Salvaged, fault: FaultLine, verdict: Verdict) -> Entity:
+    """Return what is broken; what a job's own code did is apart from what the GPU suffers.
+
+    A job's consequences of another fault (info) stay with the GPU, where that fault is.
+    """
     node = batch.source.node
     if fault.kind == "none":
         return Entity(kind="node", node=node)
     device = device_of(fault.pci)
     if fault.kind == "sxid":
         return Entity(kind="nvswitch", node=node, device=device)
-    return Entity(kind="gpu", node=node, device=device or "unknown", uuid=report.gpu_uuid or "")
+    of_the_job = verdict.owner == "job" and verdict.severity is not Severity.INFO
+    return Entity(
+        kind="gpu",
+        node=node,
+        device=device or "unknown",
+        uuid=report.gpu_uuid or "",
+        aspect=APPLICATION if of_the_job else "",
+    )
 
 
 def _order(batch: Batch) -> Order | None:

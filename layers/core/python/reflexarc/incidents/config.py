@@ -1,62 +1,105 @@
-"""The incidents part of the configuration document: channels and the routes to them."""
+"""The incidents part of the configuration document: who is told what, when, and with what else."""
 
-from typing import Annotated, Self
+from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field
 
-from reflexarc.events.notice import Channel, ChannelKind
+from reflexarc.events.notice import Channel
+from reflexarc.events.page import Silence
 from reflexarc.events.severity import Severity
-from reflexarc.incidents.model import CHANNELS_MAX, Match, Route, Routing, check_routes
+from reflexarc.incidents.document import (
+    CHANNELS_MAX,
+    ChannelConfig,
+    Escalation,
+    Grouping,
+    Hours,
+    Inhibition,
+    Maintenance,
+    Match,
+    Route,
+    Stated,
+)
+from reflexarc.incidents.model import Policy
+from reflexarc.incidents.spans import Span
 
-# A channel's name is part of row keys and of delivery groups, where # and / separate.
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+__all__ = [
+    "ChannelConfig",
+    "Escalation",
+    "Grouping",
+    "Hours",
+    "IncidentsConfig",
+    "Inhibition",
+    "Maintenance",
+    "Match",
+    "Route",
+    "default_policy",
+]
 
 
-class ChannelConfig(BaseModel):
-    """One destination. `destination` is Slack's channel id; PagerDuty and webhooks need none."""
+class IncidentsConfig(Stated):
+    """What an operator writes under `incidents:`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ChannelName
-    kind: ChannelKind
-    destination: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,40}$")] = ""
-
-
-class IncidentsConfig(BaseModel):
-    """What an operator writes under `incidents:`; a typo is an error, not a silent default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: tuple[ChannelConfig, ...] = Field(min_length=1, max_length=CHANNELS_MAX)
+    channels: tuple[ChannelConfig, ...] = Field(default=(), max_length=CHANNELS_MAX)
     routes: tuple[Route, ...] = ()
+    hours: tuple[Hours, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
+    inhibitions: tuple[Inhibition, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    window: Span = timedelta(minutes=2)
+    flaps: int = Field(default=3, ge=2, le=8)
+    dead_man_url: str = Field(default="", description="called every minute that all is well")
 
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
-        check_routes([channel.name for channel in self.channels], self.routes)
-        return self
-
-    def routing(self) -> Routing:
-        """Return the routing that the rules use."""
+    def policy(self, silences: tuple[Silence, ...] = ()) -> Policy:
+        """Return what the rules decide by; `silences` are those that have not ended."""
         channels = tuple(
-            Channel(name=channel.name, kind=channel.kind, destination=channel.destination)
+            Channel(
+                name=channel.name,
+                kind=channel.kind,
+                destination=channel.destination,
+                secret=channel.secret,
+            )
             for channel in self.channels
         )
-        return Routing(channels=channels, routes=self.routes)
+        return Policy(
+            channels=channels,
+            routes=self.routes,
+            groupings=self.groupings,
+            hours={hours.name: hours for hours in self.hours},
+            inhibitions=self.inhibitions,
+            maintenance=self.maintenance,
+            silences=silences,
+            window=self.window,
+            flaps=self.flaps,
+        )
 
 
-def default_routing(slack_channel: str) -> Routing:
+def default_policy(slack_channel: str, silences: tuple[Silence, ...] = ()) -> Policy:
     """Page on-call for what is critical, show warnings in Slack, and keep the rest in the list.
 
-    Warnings that belong to a job's owner go to Slack as well: until routes by owner are
+    Application faults belong to a job's owner. They go to Slack as well: until routes by owner are
     configured it is the one place where that owner can see them.
     """
-    return Routing(
+    return Policy(
         channels=(
             Channel(name="pagerduty", kind="pagerduty"),
             Channel(name="slack", kind="slack", destination=slack_channel),
         ),
         routes=(
-            Route(match=Match(severity=(Severity.CRITICAL,)), channels=("pagerduty", "slack")),
-            Route(match=Match(severity=(Severity.WARNING,)), channels=("slack",)),
+            Route(
+                name="critical",
+                match=Match(severity=(Severity.CRITICAL,)),
+                channels=("pagerduty", "slack"),
+            ),
+            Route(
+                name="warning",
+                match=Match(severity=(Severity.WARNING,), owner=("oncall",)),
+                channels=("slack",),
+            ),
+            Route(
+                name="application-fault",
+                match=Match(severity=(Severity.WARNING,), owner=("job",)),
+                channels=("slack",),
+            ),
         ),
+        silences=silences,
     )

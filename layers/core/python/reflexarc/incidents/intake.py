@@ -1,7 +1,11 @@
-"""Messages of the signals queue in, outcomes out: the bad ones never stop the good ones."""
+"""Messages of the signals queue in, outcomes out: the bad ones never stop the good ones.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+Signals are recorded in one call. Everything else that the queue carries (what people did, steps
+that are due, checks of a node's silence) has a reader of its own, by the name of its message.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import Field, ValidationError
@@ -25,6 +29,10 @@ class Recorder(Protocol):
         """Record the signals; return the ids of those that must be sent again later."""
 
 
+# Takes one message's body; raises Rejected where it makes no sense, Unavailable to get it again.
+Reader = Callable[[Delivery], Sequence[Signal]]
+
+
 class _Header(Value):
     schema_: str = Field(alias="schema")
 
@@ -36,43 +44,55 @@ class SignalIntake:
     incidents: Recorder
     dead_letters: DeadLetters
     clock: Clock
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """By schema: each does its work, and returns the signals that follow from it."""
 
     def react(self, deliveries: Iterable[Delivery]) -> tuple[Outcome, ...]:
         """Return one outcome a delivery, in their order."""
         deliveries = tuple(deliveries)
         refused: dict[str, Outcome] = {}
-        found: dict[str, Signal] = {}
+        found: dict[str, tuple[Signal, ...]] = {}
         for delivery in deliveries:
             try:
-                if signal := self._signal(delivery):
-                    found[delivery.message_id] = signal
+                found[delivery.message_id] = self._signals(delivery)
             except Rejected as error:
                 refused[delivery.message_id] = self._refuse(delivery, str(error))
+            except Unavailable as error:
+                refused[delivery.message_id] = _again(delivery, str(error))
+            except Exception as error:  # noqa: BLE001 - one message's bug must not stop the others
+                reason = f"{type(error).__name__}: {error}"
+                refused[delivery.message_id] = _again(delivery, reason)
         # SQS may deliver one message twice in a batch; an id counts once.
-        distinct = {signal.id: signal for signal in reversed(found.values())}
+        distinct = {signal.id: signal for signals in reversed(found.values()) for signal in signals}
         retry = self.incidents.record(tuple(distinct.values())) if distinct else frozenset()
 
-        def outcome(message_id: str) -> Outcome:
-            if message_id in refused:
-                return refused[message_id]
-            signal = found.get(message_id)
-            if signal is not None and signal.id in retry:
-                return Outcome(message_id=message_id, status="retry", reason="could not be stored")
-            return Outcome(message_id=message_id, status="done")
+        def outcome(delivery: Delivery) -> Outcome:
+            if delivery.message_id in refused:
+                return refused[delivery.message_id]
+            if any(signal.id in retry for signal in found[delivery.message_id]):
+                return _again(delivery, "could not be stored")
+            return Outcome(message_id=delivery.message_id, status="done")
 
-        return tuple(outcome(delivery.message_id) for delivery in deliveries)
+        return tuple(outcome(delivery) for delivery in deliveries)
 
-    def _signal(self, delivery: Delivery) -> Signal | None:
-        """Return the signal of a delivery, stamped; None for a canary."""
+    def _signals(self, delivery: Delivery) -> tuple[Signal, ...]:
+        """Return the signals of a delivery, stamped; none for a canary."""
         try:
             schema = _Header.model_validate_json(delivery.body).schema_
             if schema == "canary/1":
-                return None
+                return ()
+            if schema in self.readers:
+                return tuple(
+                    self._stamped(each, delivery) for each in self.readers[schema](delivery)
+                )
             if schema != "signal/1":
-                raise Rejected(f"this queue takes signal/1, not {schema[:64]!r}")
-            signal = Signal.model_validate_json(delivery.body)
+                takes = ", ".join(sorted({"signal/1", *self.readers}))
+                raise Rejected(f"this queue takes {takes}, not {schema[:64]!r}")
+            return (self._stamped(Signal.model_validate_json(delivery.body), delivery),)
         except ValidationError as error:
-            raise Rejected(f"not a signal/1: {_problems(error)}") from error
+            raise Rejected(f"not what this queue takes: {_problems(error)}") from error
+
+    def _stamped(self, signal: Signal, delivery: Delivery) -> Signal:
         queued_at = signal.hops.queued_at or delivery.queued_at
         stamps = {"queued_at": queued_at, "received_at": self.clock()}
         return signal.model_copy(update={"hops": signal.hops.model_copy(update=stamps)})
@@ -84,6 +104,10 @@ class SignalIntake:
             reason = f"{reason}; and it could not be kept: {error}"
             return Outcome(message_id=delivery.message_id, status="retry", reason=reason)
         return Outcome(message_id=delivery.message_id, status="rejected", reason=reason)
+
+
+def _again(delivery: Delivery, reason: str) -> Outcome:
+    return Outcome(message_id=delivery.message_id, status="retry", reason=reason)
 
 
 def _problems(error: ValidationError) -> str:

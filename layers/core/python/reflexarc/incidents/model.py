@@ -1,81 +1,118 @@
-"""What a change of an incident is, and where alerts go."""
+"""What one transaction stores, and the policy that decides where incidents are told."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from reflexarc.events.incident import Incident
+from reflexarc.events.incident import Incident, PageRef
 from reflexarc.events.notice import Channel, Notice
-from reflexarc.events.severity import Severity
+from reflexarc.events.page import Entry, Member, Mute, Page, Silence, Step
+from reflexarc.incidents.document import Grouping, Hours, Inhibition, Maintenance, Route
 
 Effect = Literal["opens", "succeeds", "joins", "history", "resolves", "late"]
-# One change tells each channel at most four things: an earlier generation's last update and its
-# resolve, and the newest generation's trigger and resolve.
 CHANNELS_MAX = 8
-NOTICES_MAX = 4 * CHANNELS_MAX
-# DynamoDB takes 100 items a transaction: the incident, its notices, and the rest for the ledger.
+# DynamoDB takes 100 items a transaction.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
-EVENTS_MAX = 100 - 1 - NOTICES_MAX
+ITEMS_MAX = 100
+# One incident brings itself, its member row in two pages, an inhibition; a page brings itself, its
+# decision, and a row a channel. What is left holds the ledger.
+EVENTS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One transaction: the incident's next version, the notices it owes, the events it consumed.
-
-    `expected_version` is the version that was read (0: no such incident yet). `events` are ledger
-    ids; committing a change whose event was already recorded must fail.
-    """
+class IncidentWrite:
+    """An incident's next version. `expected` is the version that was read (0: none yet)."""
 
     incident: Incident
-    expected_version: int
-    notices: tuple[Notice, ...]
-    events: tuple[str, ...]
-    decided_at: datetime
+    expected: int
+    events: tuple[str, ...] = ()
+    """Ledger ids that this consumed; storing one that is there already must fail."""
 
 
-class Match(BaseModel):
-    """Which incidents a route takes; every stated condition must hold."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWrite:
+    """A page's next version. `expected` is the version that was read (0: none yet).
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `said` are the lines of its history that this adds: they go to the ledger as well.
+    """
 
-    severity: tuple[Severity, ...] = ()
-    owner: tuple[Literal["oncall", "job"], ...] = ()
-    labels: dict[str, str] = Field(default_factory=dict)
-
-
-class Route(BaseModel):
-    """Incidents that match go to these channels; every matching route counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    match: Match = Match()
-    channels: tuple[str, ...] = Field(min_length=1)
+    page: Page
+    expected: int
+    said: tuple[Entry, ...] = ()
 
 
-class Routing(BaseModel):
-    """Channels and the routes to them, as one pinned configuration."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An open incident that keeps others quiet: `key` names an inhibition and its equal labels."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str
+    fingerprint: str
 
-    channels: tuple[Channel, ...] = Field(max_length=CHANNELS_MAX)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One transaction: all of it is stored, or nothing."""
+
+    at: datetime
+    incidents: tuple[IncidentWrite, ...] = ()
+    pages: tuple[PageWrite, ...] = ()
+    joined: tuple[tuple[PageRef, Member], ...] = ()
+    left: tuple[tuple[PageRef, Member], ...] = ()
+    notices: tuple[Notice, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    lifts: tuple[Hold, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Return how many items the transaction has."""
+        ledger = sum(len(write.events) + 1 for write in self.incidents)
+        pages = sum(1 + len(write.said) for write in self.pages)
+        rest = (self.joined, self.left, self.notices, self.holds, self.lifts)
+        return ledger + pages + sum(len(part) for part in rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All that decides whom an incident is told to, and when: one pinned configuration."""
+
+    channels: tuple[Channel, ...]
     routes: tuple[Route, ...]
+    groupings: tuple[Grouping, ...] = ()
+    hours: Mapping[str, Hours] = field(default_factory=dict)
+    inhibitions: tuple[Inhibition, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    window: timedelta = timedelta(minutes=2)
+    """How long a page takes in what has its cause."""
+    flaps: int = 3
+    """So many openings within an hour are flapping."""
 
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
-        check_routes([channel.name for channel in self.channels], self.routes)
-        return self
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Whom an incident is to be told to: now, later, and by which routes."""
+
+    channels: tuple[Channel, ...] = ()
+    steps: tuple[Step, ...] = ()
+    routes: tuple[str, ...] = ()
+    mute: Mute | None = None
+
+    @property
+    def somebody(self) -> bool:
+        """Return whether anybody is to be told, be it later."""
+        return bool(self.channels or self.steps)
 
 
-def check_routes(channels: Sequence[str], routes: Sequence[Route]) -> None:
-    """Raise ValueError, in words for an operator, where names clash or a route goes nowhere."""
-    if twice := sorted({name for name in channels if channels.count(name) > 1}):
-        raise ValueError(f"more than one channel is named {', '.join(twice)}")
-    for number, route in enumerate(routes, start=1):
-        if missing := sorted(set(route.channels) - set(channels)):
-            raise ValueError(
-                f"route {number} goes to {', '.join(missing)}, which is no channel;"
-                f" there are: {', '.join(channels) or 'none'}"
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What an incident is told together with. `scope` is 32 hex digits."""
+
+    scope: str
+    family: str
+    by: Mapping[str, str]
+    window: timedelta
+    origin: bool = False
+    """It names where the trouble began: it leads the page."""
+    consequence: bool = False
+    """It joins a page that is there, and opens none of its own as part of this family."""

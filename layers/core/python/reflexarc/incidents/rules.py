@@ -1,4 +1,4 @@
-"""What signals do to an incident and whom it is told: pure decisions, in three steps.
+"""What signals do to an incident and to the page that tells it, in three steps.
 
 1. Every signal has one effect on the incident as it stands: it opens a generation, joins it,
    succeeds it (the node has rebooted since: that generation ends and the next one opens), is
@@ -6,7 +6,7 @@
    it, or comes too late to resolve it.
 2. The effects of a batch form stages; a stage is one version of the incident. A new stage begins
    where a generation opens or resolves, so a batch of faults alone is one version.
-3. Each stage is compared with the one before, and what a reader cares about becomes notices.
+3. Each stage is put into its page: it changes the page, or one member's row (placing.py).
 
 Order: signals of one boot are ordered by their sequence number. Signals of different boots, and
 signals without an order, are taken as they arrive: clocks decide nothing. The first fault of an
@@ -18,13 +18,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from reflexarc.events.incident import Incident
-from reflexarc.events.notice import Notice
 from reflexarc.events.signal import Signal
+from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.growth import effect_of, outlived, take
 from reflexarc.incidents.limits import bounded
-from reflexarc.incidents.model import Change, Routing
-from reflexarc.incidents.telling import tell
+from reflexarc.incidents.model import IncidentWrite
+from reflexarc.incidents.placing import place
 
+# A new boot of a node whose GPUs read healthy: gpu_reading says it once a boot.
+HEALTHY = "boot/healthy"
 _STAMPS = {"sent_at", "hops", "first_at", "last_at", "marks", "clock_skew_s"}
 
 
@@ -62,10 +64,10 @@ def distinct(signals: Sequence[Signal]) -> tuple[Signal, ...]:
     """
     counted = Counter(event_of(signal) for signal in signals)
     kept: dict[object, Signal] = {}
-    for place, signal in enumerate(signals):
+    for number, signal in enumerate(signals):
         event = event_of(signal)
         alone = counted[event] == 1
-        kept.setdefault(place if alone else (event, _said(signal)), signal)
+        kept.setdefault(number if alone else (event, _said(signal)), signal)
     return tuple(kept.values())
 
 
@@ -73,21 +75,30 @@ def _said(signal: Signal) -> str:
     return signal.model_dump_json(exclude=_STAMPS)
 
 
-def decide(
-    incident: Incident | None, signals: Sequence[Signal], routing: Routing, now: datetime
-) -> Change:
-    """Return the change that signals about one thing, in order and at least one, make to it."""
+def is_needless(incident: Incident | None, signals: Sequence[Signal]) -> bool:
+    """Return whether signals say that something is well of which nothing else is known.
+
+    After each boot a node says so of every GPU; to remember it of all would be a waste.
+    """
+    broken = incident is not None and incident.state == "open"
+    return not broken and all(signal.cause == HEALTHY for signal in signals)
+
+
+def decide(draft: Draft, incident: Incident | None, signals: Sequence[Signal]) -> None:
+    """Put into the draft what signals about one thing, in order and at least one, change.
+
+    What one batch opens and ends again is told as its page shows it at the end.
+    """
+    now = draft.now
     expected = incident.version if incident else 0
-    stages: list[Incident] = []
-    notices: list[Notice] = []
+    stages = 0
     current = before = incident
 
     def close(stage: Incident) -> Incident:
-        numbered = stage.model_copy(update={"version": expected + len(stages) + 1})
-        told, owed = tell(before, numbered, routing, now)
-        stages.append(told)
-        notices.extend(owed)
-        return told
+        nonlocal stages
+        stages += 1
+        numbered = stage.model_copy(update={"version": expected + stages})
+        return place(draft, before, numbered)
 
     for raw in signals:
         signal = bounded(raw)
@@ -96,24 +107,11 @@ def decide(
         if turns and current is not before and current is not None:
             current = before = close(current)
         if effect == "succeeds" and current is not None:
-            current = before = close(outlived(current, now))
+            current = before = close(outlived(current, signal, now))
             effect = "opens"
         current = take(effect, current, signal, now)
     if current is None or current is incident:
         raise ValueError("there is nothing to decide without signals")
     final = close(current)
-    return Change(
-        incident=final,
-        expected_version=expected,
-        notices=_worth_sending(notices, {incident.generation if incident else 0, final.generation}),
-        events=tuple(dict.fromkeys(event_of(signal) for signal in signals)),
-        decided_at=now,
-    )
-
-
-def _worth_sending(notices: Sequence[Notice], generations: set[int]) -> tuple[Notice, ...]:
-    """Drop what generations owe that began and ended inside the batch, but for the last one.
-
-    So a message that flaps a thousand times owes a bounded number of rows.
-    """
-    return tuple(notice for notice in notices if notice.incident.generation in generations)
+    events = tuple(dict.fromkeys(event_of(signal) for signal in signals))
+    draft.incidents.append(IncidentWrite(incident=final, expected=expected, events=events))

@@ -5,6 +5,7 @@
   x Unavailable    a dependency failed: retry the same input later
     + RateLimited  the dependency named the time after which it will listen again
     + Ambiguous    the call may or may not have taken effect: look before repeating it
+    + Unreadable   what is stored is of a version that knows more: go on with everything else
 """
 
 from datetime import timedelta
@@ -28,6 +29,10 @@ class RateLimited(Unavailable):
     def __init__(self, message: str, retry_after: timedelta) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unreadable(Unavailable):
+    """A stored document makes no sense to this version: it waits for one that can read it."""
 
 
 class Ambiguous(Unavailable):

@@ -4,6 +4,7 @@ Node, process and device names and kernel lines are what a user or an attacker m
 own markup is escaped here too, because the cut must count the escaped characters.
 """
 
+import json
 import unicodedata
 
 ELLIPSIS = "…"
@@ -37,7 +38,15 @@ def code_block(text: str, limit: int) -> str:
     return f"```{_cut(lines, limit, _SLACK)}```" if lines else ""
 
 
+def wire_width(text: str) -> int:
+    """Return how much room a text takes inside a JSON message, at its widest."""
+    astral = 0 if text.isascii() else sum(char > "\uffff" for char in text)
+    return len(json.dumps(text, ensure_ascii=False)) - 2 + astral
+
+
 def _visible(text: str, limit: int, *, keep: str) -> str:
+    if text.isascii() and text.isprintable():  # nearly all there is: a list of nodes has thousands
+        return text[: 2 * limit + 1]
     # Twice the limit leaves room for what is dropped without walking through a hostile megabyte.
     return "".join(_shown(char, keep) for char in text[: 2 * limit + 1])
 
@@ -52,6 +61,8 @@ def _shown(char: str, keep: str) -> str:
 
 def _cut(text: str, limit: int, escapes: dict[str, str]) -> str:
     """Escape and cut; width is counted in UTF-16 units, the largest count any vendor uses."""
+    if len(text) <= limit and text.isascii() and not any(char in text for char in escapes):
+        return text
     pieces: list[str] = []
     room = limit
     for char in text:

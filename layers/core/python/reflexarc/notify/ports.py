@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from reflexarc.events.delivery import Delivery
-from reflexarc.events.notice import Notice
-from reflexarc.events.signal import Hops
-from reflexarc.notify.model import Attempt, Busy, Lease, Receipt
+from reflexarc.events.incident import PageRef
+from reflexarc.events.notice import Channel, Notice
+from reflexarc.events.page import Page, Story
+from reflexarc.notify.model import Attempt, Busy, Deferred, Lease, Receipt, Task
 
 
 class Outbox(Protocol):
-    """Unsent notices by delivery group, the lease on each group, and receipts of what was sent.
+    """Notices by delivery group, the lease on each group, and receipts of what was told.
 
     Every method raises Unavailable when the store cannot answer.
     """
@@ -24,18 +25,30 @@ class Outbox(Protocol):
         """
 
     def pending(self, group: str) -> tuple[Notice, ...]:
-        """Return the group's unsent notices in row order (a consistent read)."""
+        """Return the group's notices in row order (a consistent read)."""
+
+    def take(self, lease: Lease, notice: Notice) -> Notice | None:
+        """Say that members are about to be read: who changes one later writes the row anew.
+
+        Return the notice with its new stamp, None when it is gone. For shared notices alone.
+        """
 
     def receipt(self, notice: Notice) -> Receipt | None:
-        """Return the receipt of this notice's incident generation and channel."""
+        """Return what this notice's channel was told of its page."""
 
     def settle(
-        self, lease: Lease, notices: tuple[Notice, ...], receipt: Receipt | None, attempt: Attempt
-    ) -> None:
-        """Remove sent notices, keep the receipt and the attempt, if the lease still holds.
+        self,
+        lease: Lease,
+        notice: Notice,
+        receipt: Receipt | None,
+        attempt: Attempt | None,
+        *,
+        done: bool,
+    ) -> bool:
+        """Keep the receipt and the attempt, if the lease still holds; when `done`, remove the row.
 
-        The notices, at least one, are of one incident generation and channel. Raises Unavailable
-        when the lease does not hold: another sender has taken over.
+        False when the row was written anew since it was read: it stays, and the channel is behind
+        again. Raises Unavailable when another sender has taken over.
         """
 
     def suspect(self, lease: Lease) -> None:
@@ -58,23 +71,46 @@ class Outbox(Protocol):
         no earlier than `until`, or when another sender has taken over.
         """
 
+    def defer(self, lease: Lease, until: datetime, now: datetime) -> Deferred:
+        """Give the lease back; what is left waits for its pace, and a new page may come before.
+
+        `again` when a wake-up came meanwhile: the lease is still held, look again. `rewake` when
+        the caller must send the re-wake; `planned` when one is under way that comes no later than
+        a little after `until`, or when another sender has taken over.
+        """
+
     def stale(self, before: datetime) -> Iterable[str]:
         """Return the groups that hold notices created before a moment (eventually consistent)."""
 
 
-class Sender(Protocol):
-    """One vendor's way of telling people."""
+class Pages(Protocol):
+    """What there is to tell. It also ends pages whose members are all well."""
 
-    def send(
-        self, notice: Notice, receipt: Receipt | None, now: datetime, *, plain: bool = False
-    ) -> Receipt:
-        """Post, or update what the receipt names; `plain` sends the essentials as bare text.
+    def story(self, ref: PageRef, *, shared: bool) -> Story | None:
+        """Return a page as it is now, with its members if `shared`; None where there is none."""
+
+
+class Sender(Protocol):
+    """One vendor's way of telling people: what a channel is behind on, and how to say it."""
+
+    def next(
+        self, story: Story, channel: Channel, receipt: Receipt | None, now: datetime
+    ) -> Task | None:
+        """Return the next thing to tell, None when the channel knows all. Pure."""
+
+    def send(self, task: Task, channel: Channel, receipt: Receipt | None) -> Receipt:
+        """Do it and return the receipt.
 
         Raises RateLimited, Ambiguous, Unavailable, or Rejected (the vendor refuses the content).
         """
 
-    def find(self, notice: Notice) -> Receipt | None:
-        """Look for a message that an earlier sender may have posted for this generation."""
+    def plain(self, task: Task, story: Story) -> Task:
+        """Return the same thing said as simply as possible, for when its content was refused."""
+
+    def find(
+        self, task: Task, story: Story, channel: Channel, receipt: Receipt | None
+    ) -> Receipt | None:
+        """Look for what an earlier sender may have posted for this very task."""
 
 
 class ReWakes(Protocol):
@@ -94,7 +130,7 @@ class WakeUps(Protocol):
 class Undeliverable(Protocol):
     """Keeps a notice that a vendor will never accept, with the vendor's answer."""
 
-    def keep(self, notice: Notice, reason: str) -> None:
+    def keep(self, notice: Notice, task: Task, reason: str) -> None:
         """Store it where an alarm sees it; raises Unavailable when it could not be stored."""
 
 
@@ -115,11 +151,11 @@ class Canaries(Protocol):
 class Journal(Protocol):
     """Tells operators how delivery goes: log events and metrics."""
 
-    def delivered(self, notice: Notice, hops: Hops, latency_ms: int | None) -> None:
-        """Note that a vendor accepted a notice; no latency unless this paged somebody."""
+    def delivered(self, page: Page, attempt: Attempt) -> None:
+        """Note that a vendor accepted a task; it has a latency where it paged somebody."""
 
     def failing(self, group: str, reason: str, failures: int) -> None:
         """Note that a group waits for another try; 0 failures: the vendor asked for patience."""
 
-    def refused(self, notice: Notice, reason: str, *, lost: bool) -> None:
+    def refused(self, page: Page, channel: str, reason: str, *, lost: bool) -> None:
         """Note that a vendor refused the content; `lost` when it refused plain text as well."""

@@ -1,21 +1,23 @@
-"""What to send next, what needs no sending, and how long to wait: pure decisions."""
+"""Which notices to look at first, what counts as a page's delay, and how long to wait: pure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from typing import get_args
 
 from pydantic import ValidationError
 
-from reflexarc.events.notice import Canary, Notice, WakeUp
+from reflexarc.events.incident import Incident
+from reflexarc.events.notice import Canary, ChannelKind, Notice, WakeUp
 from reflexarc.events.problems import problems_of
-from reflexarc.events.severity import Severity
+from reflexarc.events.signal import Hops
 from reflexarc.kernel.errors import Rejected
-from reflexarc.notify.model import Pending, Receipt
+from reflexarc.notify.model import Receipt, Task
 
-# DynamoDB keys hold 2,048 bytes; Slack channel ids and fingerprints are far shorter.
+# DynamoDB keys hold 2,048 bytes; Slack channel ids and scopes are far shorter.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 GROUP_MAX = 512
-VENDORS = ("slack/", "pagerduty/")
+VENDORS = tuple(f"{kind}/" for kind in get_args(ChannelKind))
 
 
 def group_to_look_at(body: str) -> str | None:
@@ -38,52 +40,59 @@ def group_to_look_at(body: str) -> str | None:
     raise Rejected(f"a wake-up queue takes wakeup/1 and canary/1, not {str(schema)[:80]!r}")
 
 
-def plan(notices: Iterable[Notice]) -> tuple[Pending, ...]:
-    """Return what to send, in order: new trouble by severity first, then everything else.
+def plan(
+    notices: Iterable[Notice], opening: Collection[str]
+) -> tuple[tuple[Notice, ...], tuple[Notice, ...]]:
+    """Return the notices that bring news of trouble, and the rest, each in order.
 
-    Notices of one incident generation and channel become one message of the latest state. PagerDuty
-    is told of the trouble before it is told of its end, so that its history holds both.
+    `opening` names the rows whose page the channel never saw. They come by severity, then age. The
+    pages of one scope are told in the order of their generations, so an older one comes along.
     """
-    threads: dict[tuple[str, int, str], list[Notice]] = {}
+    lines: dict[tuple[str, str], list[Notice]] = {}
     for notice in sorted(notices, key=lambda notice: notice.row):
-        incident = notice.incident
-        thread = incident.fingerprint, incident.generation, notice.channel.name
-        threads.setdefault(thread, []).append(notice)
-    units = [unit for thread in threads.values() for unit in _units(thread)]
-    return tuple(sorted(units, key=_urgency))
+        lines.setdefault((notice.page.scope, notice.channel.name), []).append(notice)
+    urgent = {
+        key: min(_urgency(notice) for notice in line if notice.row in opening)
+        for key, line in lines.items()
+        if any(notice.row in opening for notice in line)
+    }
+    others = sorted(
+        (key for key in lines if key not in urgent), key=lambda key: _age(lines[key][0])
+    )
+    return (
+        tuple(notice for key in sorted(urgent, key=urgent.__getitem__) for notice in lines[key]),
+        tuple(notice for key in others for notice in lines[key]),
+    )
 
 
-def told(notice: Notice, receipt: Receipt | None, now: datetime) -> tuple[Severity, int | None]:
-    """Return the gravest severity that people know once this is sent, and that page's latency.
+def creates(task: Task, receipt: Receipt | None) -> bool:
+    """Return whether a task makes a message that the channel is not known to have."""
+    if receipt is None:
+        return True
+    return task.part != "root" and task.part not in receipt.parts
 
-    A later update keeps the latency of the page that told of the trouble.
+
+def latency_ms(hops: Hops, at: datetime) -> int:
+    """Return the milliseconds from the kernel line until a moment; a wrong clock never shows."""
+    return max(0, round((at - hops.observed_at) / timedelta(milliseconds=1)))
+
+
+def page_latency_ms(
+    notice: Notice, receipt: Receipt | None, lead: Incident, at: datetime
+) -> int | None:
+    """Return how long a page took that was told at a moment, None where it tells nothing new.
+
+    A reminder is about a finding that people know. What waited on purpose (for hours to begin, for
+    a silence to end, for somebody to acknowledge) is not late: its notice was written when it was
+    due.
     """
-    severity = notice.incident.severity
-    if receipt is None or raises(notice, receipt):
-        return severity, latency_ms(notice, now)
-    return receipt.severity or severity, receipt.latency_ms
-
-
-def raises(notice: Notice, receipt: Receipt) -> bool:
-    """Return whether the notice tells of more than the receipt's message did."""
-    return receipt.severity is not None and notice.incident.severity.rank > receipt.severity.rank
-
-
-def latency_ms(notice: Notice, now: datetime) -> int:
-    """Return the milliseconds from the kernel line until now; a clock that is off never shows."""
-    since = now - notice.incident.hops.observed_at
-    return max(0, round(since / timedelta(milliseconds=1)))
-
-
-def needless(notice: Notice, receipt: Receipt | None) -> bool:
-    """Return whether people gain nothing: a message that cannot be edited, an update no graver.
-
-    PagerDuty cannot change details in place, and a webhook could only repeat itself. A further
-    trigger after a person resolved the page would open a second one.
-    """
-    if receipt is None or notice.action == "resolve" or receipt.via == "slack":
-        return False
-    return not raises(notice, receipt)
+    known = receipt.severity if receipt else None
+    if known is not None and lead.severity.rank <= known.rank:
+        return None
+    waited, decided_at = timedelta(0), lead.hops.decided_at
+    if notice.fresh and decided_at is not None:
+        waited = max(waited, notice.created_at - decided_at)
+    return latency_ms(lead.hops, at - waited)
 
 
 def backoff(first: timedelta, failures: int, longest: timedelta) -> timedelta:
@@ -97,19 +106,12 @@ def patience(retry_after: timedelta, longest: timedelta) -> timedelta:
     return min(max(retry_after, timedelta(seconds=1)), longest)
 
 
-def _units(thread: Sequence[Notice]) -> Iterable[Pending]:
-    if thread[0].channel.kind == "slack":
-        return (Pending(notices=tuple(thread)),)
-    ends = tuple(notice for notice in thread if notice.action == "resolve")
-    others = tuple(notice for notice in thread if notice.action != "resolve")
-    return tuple(Pending(notices=notices) for notices in (others, ends) if notices)
+def _urgency(notice: Notice) -> tuple[int, datetime, str]:
+    return -notice.severity.rank, notice.created_at, notice.row
 
 
-def _urgency(unit: Pending) -> tuple[int, int, datetime, str]:
-    latest = unit.latest
-    # The end of an incident comes after the rest: PagerDuty would open a resolved key again.
-    turn = 0 if unit.pages else 2 if latest.action == "resolve" else 1
-    return turn, -latest.incident.severity.rank, unit.notices[0].created_at, latest.row
+def _age(notice: Notice) -> tuple[datetime, str]:
+    return notice.created_at, notice.row
 
 
 def _json_object(body: str) -> dict[str, object]:

@@ -1,51 +1,37 @@
 """The sender: looks at a delivery group until everything it owes is told, or planned for later."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reflexarc.events.delivery import Delivery, Outcome
-from reflexarc.events.notice import ChannelKind, Notice
+from reflexarc.events.delivery import CANARY, Delivery, Outcome
+from reflexarc.events.notice import ChannelKind
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
 from reflexarc.notify import rules
 from reflexarc.notify.config import Pacing
-from reflexarc.notify.model import Attempt, Busy, Lease, Pending, Receipt
-from reflexarc.notify.ports import DeadLetters, Journal, Outbox, ReWakes, Sender, Undeliverable
-
-
-@dataclass(slots=True)
-class _Look:
-    """One visit to a delivery group: until when, and whether anything got through."""
-
-    lease: Lease
-    deadline: datetime
-    progress: bool = False
-
-    @property
-    def failures(self) -> int:
-        """Return the failures in a row so far; a message that got through ends the row."""
-        return 0 if self.progress else self.lease.failures
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What a vendor accepted, and how."""
-
-    receipt: Receipt
-    outcome: str
-    detail: str = ""
+from reflexarc.notify.look import Left, Look
+from reflexarc.notify.model import Busy, Lease
+from reflexarc.notify.ports import (
+    DeadLetters,
+    Journal,
+    Outbox,
+    Pages,
+    ReWakes,
+    Sender,
+    Undeliverable,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryService:
-    """Tells people what the outbox owes them: in order, each generation once a channel.
+    """Brings channels up to date on the pages that the outbox says they are behind on.
 
     Every look at a group sends, schedules another look, or finds the group clean.
     """
 
     outbox: Outbox
+    pages: Pages
     senders: Mapping[ChannelKind, Sender]
     re_wakes: ReWakes
     undeliverable: Undeliverable
@@ -67,26 +53,18 @@ class DeliveryService:
     def look(self, group: str, deadline: datetime) -> None:
         """Serve the group until it is clean or the deadline has passed.
 
-        Raises Unavailable when the outbox or the re-wake fails: only a redelivery can help.
+        Raises Unavailable when the outbox or the re-wake fails: only a redelivery can help. Who
+        gives a lease back and gets no answer may have lost it, and can plan no look of its own.
         """
         lease = self.outbox.acquire(group, self.new_owner(), self.clock())
         if isinstance(lease, Busy):
             return
-        look = _Look(lease, deadline)
-        try:
-            clean = self._drain(look)
-        except RateLimited as error:
-            self.journal.failing(group, str(error), 0)
-            wait = rules.patience(error.retry_after, self.pacing.longest)
-            self._postpone(lease, wait, failures=0)
-        except Ambiguous as error:
-            self.outbox.suspect(lease)
-            self._back_off(look, self.pacing.recheck, str(error))
-        except Unavailable as error:
-            self._back_off(look, self.pacing.backoff, str(error))
-        else:
-            if not clean:
-                self._postpone(lease, timedelta(0), failures=0)
+        look = self._look(lease, deadline)
+        while not look.late:
+            left = self._served(look)
+            if left is None or (not left.again and self._gave_back(lease, left.earliest)):
+                return
+        self._postpone(lease, timedelta(0), failures=0)
 
     def _handle(
         self, delivery: Delivery, deadline: datetime, looked: dict[str, Outcome]
@@ -97,7 +75,7 @@ class DeliveryService:
         except Rejected as error:
             return self._reject(delivery, str(error))
         if group is None:
-            return Outcome(message_id=message_id, status="done", reason="canary")
+            return Outcome(message_id=message_id, status="done", reason=CANARY)
         if group not in looked:
             looked[group] = self._look_safely(group, deadline, message_id)
         seen = looked[group]
@@ -119,86 +97,46 @@ class DeliveryService:
             return Outcome(message_id=message_id, status="retry", reason=reason)
         return Outcome(message_id=message_id, status="done")
 
-    def _drain(self, look: _Look) -> bool:
-        """Deliver all there is; True when the group is clean, False when time is up."""
-        while self.clock() < look.deadline:
-            for pending in rules.plan(self.outbox.pending(look.lease.group)):
-                if self.clock() >= look.deadline:
-                    return False
-                self._deliver(look.lease, pending)
-                look.progress = True
-            if self.outbox.release(look.lease):
-                return True
-        return False
-
-    def _deliver(self, lease: Lease, pending: Pending) -> None:
-        notice = pending.latest
-        # A generation triggers a channel once, and its row goes as its receipt comes: while the row
-        # is there, no receipt is, and a page need not wait for that read.
-        receipt = None if pending.opens else self.outbox.receipt(notice)
-        if receipt is None and lease.suspect:
-            receipt = self.senders[notice.channel.kind].find(notice)
-        if rules.needless(notice, receipt):
-            self._settle(lease, pending, receipt, self._attempt(notice, "folded"))
-            return
-        try:
-            told = self._tell(notice, receipt)
-        except Rejected as refusal:
-            self._give_up(lease, pending, str(refusal))
-            return
-        attempt = self._attempt(notice, told.outcome, told.detail)
-        hops = notice.incident.hops.model_copy(update={"delivered_at": attempt.at})
-        paged = notice.action != "resolve" and (receipt is None or rules.raises(notice, receipt))
-        latency = rules.latency_ms(notice, attempt.at) if paged else None
-        attempt = replace(attempt, hops=hops, latency_ms=latency)
-        self._settle(lease, pending, told.receipt, attempt)
-        self.journal.delivered(notice, hops, latency)
-
-    def _tell(self, notice: Notice, receipt: Receipt | None) -> _Told:
-        sender = self.senders[notice.channel.kind]
-        try:
-            sent = sender.send(notice, receipt, self.clock())
-        except Rejected as refusal:
-            self.journal.refused(notice, str(refusal), lost=False)
-            try:
-                sent = sender.send(notice, receipt, self.clock(), plain=True)
-            except Rejected as final:
-                raise Rejected(f"{refusal}; as plain text: {final}") from final
-            return _Told(sent, "plain", str(refusal))
-        return _Told(sent, "updated" if receipt else "sent")
-
-    def _give_up(self, lease: Lease, pending: Pending, reason: str) -> None:
-        """Put aside what the vendor will never accept, so that the group goes on without it."""
-        notice = pending.latest
-        self.undeliverable.keep(notice, reason)
-        self.journal.refused(notice, reason, lost=True)
-        self._settle(lease, pending, None, self._attempt(notice, "undeliverable", reason))
-
-    def _attempt(self, notice: Notice, outcome: str, detail: str = "") -> Attempt:
-        return Attempt(
-            channel=notice.channel.name,
-            action=notice.action,
-            outcome=outcome,
-            detail=detail,
-            at=self.clock(),
-            latency_ms=None,
+    def _look(self, lease: Lease, deadline: datetime) -> Look:
+        return Look(
+            lease=lease,
+            deadline=deadline,
+            outbox=self.outbox,
+            pages=self.pages,
+            senders=self.senders,
+            undeliverable=self.undeliverable,
+            journal=self.journal,
+            clock=self.clock,
         )
 
-    def _settle(
-        self, lease: Lease, pending: Pending, receipt: Receipt | None, attempt: Attempt
-    ) -> None:
-        """Record what was sent. If that fails, the next look must first find out what was sent."""
-        # An answer that got lost may have been a yes: settling twice is harmless, and cheaper
-        # than a look that must find out.
-        with suppress(Unavailable):
-            self.outbox.settle(lease, pending.notices, receipt, attempt)
-            return
+    def _served(self, look: Look) -> Left | None:
+        """Tell all there is to tell now; None when that failed, and another look is planned."""
         try:
-            self.outbox.settle(lease, pending.notices, receipt, attempt)
+            return look.serve()
+        except RateLimited as error:
+            self.journal.failing(look.lease.group, str(error), 0)
+            wait = rules.patience(error.retry_after, self.pacing.longest)
+            self._postpone(look.lease, wait, failures=0)
+        except Ambiguous as error:
+            self.outbox.suspect(look.lease)
+            self._back_off(look, self.pacing.recheck, str(error))
         except Unavailable as error:
-            raise Ambiguous(f"sent, but not recorded: {error}") from error
+            self._back_off(look, self.pacing.backoff, str(error))
+        return None
 
-    def _back_off(self, look: _Look, first: timedelta, reason: str) -> None:
+    def _gave_back(self, lease: Lease, earliest: datetime | None) -> bool:
+        """Give the lease back, with a re-wake for what waits for its pace; False: look again."""
+        if earliest is None:
+            return self.outbox.release(lease)
+        now = self.clock()
+        if earliest <= now:
+            return False
+        deferred = self.outbox.defer(lease, earliest, now)
+        if deferred == "rewake":
+            self.re_wakes.later(lease.group, earliest, now)
+        return deferred != "again"
+
+    def _back_off(self, look: Look, first: timedelta, reason: str) -> None:
         failures = look.failures
         self.journal.failing(look.lease.group, reason, failures + 1)
         wait = rules.backoff(first, failures, self.pacing.longest)

@@ -5,19 +5,37 @@ from datetime import UTC, datetime, timedelta
 
 from reflexarc.events.gpu_faults import Job
 from reflexarc.events.incident import Incident
+from reflexarc.events.page import Page
 from reflexarc.events.severity import Severity
+from reflexarc.events.signal import Entity
 
 SIGNS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 RESOLVED_SIGN = "✅"
+ACKED_SIGN = "👀"
 KINDS = {"gpu": "GPU", "nvswitch": "NVSwitch", "fabric": "NVLink fabric", "port": "network port"}
+_PLURALS = {"nvswitch": "NVSwitches"}
 # What the kernel printed about these is the evidence; of all else somebody measured something.
 _KERNEL_CAUSES = ("xid/", "sxid/", "kernel/", "gpu/")
 _ABSURD = 10**12
 
 
-def sign(incident: Incident) -> str:
-    """Return the one character that tells how much to hurry."""
-    return RESOLVED_SIGN if incident.state == "resolved" else SIGNS[incident.severity]
+def page_sign(page: Page) -> str:
+    """Return the one character that tells how much to hurry, and whether somebody already does."""
+    if page.state == "resolved":
+        return RESOLVED_SIGN
+    return ACKED_SIGN if page.acked_at is not None else SIGNS[page.severity]
+
+
+def standing(page: Page) -> str:
+    """Return where a page stands, as a word before its title; nothing while it is open."""
+    if page.state == "resolved":
+        return "Resolved"
+    return "Acked" if page.acked_at is not None else ""
+
+
+def well(page: Page) -> str:
+    """Return the word for what is over; what a person ended was not seen to be repaired."""
+    return "ended" if page.resolved_by else "repaired"
 
 
 def utc(instant: datetime) -> str:
@@ -50,7 +68,11 @@ def span(start: datetime, end: datetime) -> str:
 
 def place(incident: Incident) -> str:
     """Return the name of the broken thing."""
-    entity = incident.entity
+    return place_of(incident.entity)
+
+
+def place_of(entity: Entity) -> str:
+    """Return the name of a thing: "GPU 0000:3b:00 on node-7"."""
     if entity.kind == "node":
         return f"node {entity.node}"
     name = f"{KINDS.get(entity.kind, entity.kind)} {entity.device}".strip()
@@ -83,6 +105,12 @@ def who_acts(incident: Incident) -> str:
 def number(count: int) -> str:
     """Return a count as people read it; absurd ones are cut, so that they fit any limit."""
     return f"{count:,}" if count < _ABSURD else f"over {_ABSURD:,}"
+
+
+def things(kind: str, count: int) -> str:
+    """Return so many things of a kind: "5,000 GPUs", "1 node"."""
+    name = KINDS.get(kind, kind)
+    return f"{number(count)} {name if count == 1 else _PLURALS.get(kind, f'{name}s')}"
 
 
 def times(count: int) -> str:

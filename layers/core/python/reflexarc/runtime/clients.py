@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from reflexarc.adapters.sns.sender import Publisher
+
 # A hung connection must fail well inside the shortest function timeout (10 s), and the queue is
 # the real retry: two quick attempts, then the message comes back.
 _CONFIG = Config(
@@ -31,18 +33,28 @@ def _session() -> botocore.session.Session:
 
 
 @cache
-def _client(service: str) -> Any:
-    return _session().create_client(service, config=_CONFIG)
+def _client(service: str, attempts: int = 2) -> Any:
+    retries = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+    return _session().create_client(service, config=_CONFIG.merge(retries))
 
 
 def dynamodb() -> "DynamoDBClient":
-    """Return the DynamoDB client."""
-    return cast("DynamoDBClient", _client("dynamodb"))
+    """Return the DynamoDB client.
+
+    A throttled call is answered at once, and half a second later it is through: giving the message
+    back instead would cost its visibility timeout.
+    """
+    return cast("DynamoDBClient", _client("dynamodb", attempts=4))
 
 
 def sqs() -> "SQSClient":
     """Return the SQS client."""
     return cast("SQSClient", _client("sqs"))
+
+
+def sns() -> "Publisher":
+    """Return the SNS client. One attempt: a page's retry is its delivery group's next look."""
+    return cast("Publisher", _client("sns", attempts=1))
 
 
 def secrets_manager() -> "SecretsManagerClient":

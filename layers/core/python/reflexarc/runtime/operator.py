@@ -1,5 +1,6 @@
 """Wiring for people at a terminal: finds a deployed stack and opens its table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,11 +10,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.fleet_list import FleetList
+from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
 from reflexarc.adapters.dynamodb.incident_list import Dossier, IncidentList
+from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.dynamodb.tokens import DynamoTokens
+from reflexarc.adapters.secrets.stack_secrets import StackSecrets
+from reflexarc.adapters.sqs.actions import SqsActions
+from reflexarc.events.action import Action
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
+from reflexarc.runtime.caller import caller_of
 from reflexarc.runtime.config import parse
 
 if TYPE_CHECKING:
@@ -21,6 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployment", "Dossier", "find"]
 _INCIDENTS, _FLEET = "IncidentsTableName", "FleetTableName"
+_SIGNALS = "SignalsQueueUrl"
+_SECRETS = {
+    "slack": "SlackSecretArn",
+    "pagerduty": "PagerDutySecretArn",
+    "webhook": "WebhookSecretArn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,16 @@ class Deployment:
     incidents: IncidentList
     documents: ConfigDocument
     fleet: FleetList | None = None
+    secrets: StackSecrets | None = None
+    caller: Callable[[], str] = str
+    """Who types: empty where nobody can say."""
+    actions: SqsActions | None = None
+
+    def send(self, action: Action) -> None:
+        """Hand on what a person wants done with a page."""
+        if self.actions is None:
+            raise Unavailable("the stack has no output SignalsQueueUrl: update it, then try again")
+        self.actions.send(action)
 
     def gpu_policy(self) -> GpuPolicy:
         """Return the live configuration's part about GPUs, which holds their prices."""
@@ -52,6 +75,15 @@ class Deployment:
             raise Rejected(f"there is no version {version} of the configuration")
         return self.push(text)
 
+    def held_by(self, key: str) -> frozenset[str]:
+        """Return the open incidents that keep quiet what an inhibition's key names."""
+        return DynamoIncidentBook(self.documents.client, self.documents.table).held_by(key)
+
+    @property
+    def silences(self) -> DynamoSilences:
+        """Return the silences, which are rows of the same table."""
+        return DynamoSilences(self.documents.client, self.documents.table)
+
     @property
     def tokens(self) -> DynamoTokens:
         """Return the bearer tokens, which are rows of the same table."""
@@ -67,19 +99,27 @@ def find(stack: str, endpoint: str | None) -> Deployment:
     try:
         session = boto3.Session()
         cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-        tables = _tables_of(cloudformation, stack)
+        outputs = outputs_of(cloudformation, stack)
         dynamodb = session.client("dynamodb", endpoint_url=endpoint)
+        secrets = session.client("secretsmanager", endpoint_url=endpoint)
     except (BotoCoreError, ClientError) as error:
-        raise Unavailable(_advice(stack, error)) from error
-    table, fleet = tables[_INCIDENTS], tables.get(_FLEET)
+        raise Unavailable(advice(stack, error)) from error
+    table, fleet = outputs[_INCIDENTS], outputs.get(_FLEET)
+    arns = {kind: outputs[name] for kind, name in _SECRETS.items() if name in outputs}
     return Deployment(
         IncidentList(dynamodb, table),
         ConfigDocument(dynamodb, table),
         FleetList(dynamodb, fleet) if fleet else None,
+        StackSecrets(secrets, arns),
+        lambda: caller_of(session.client("sts", endpoint_url=endpoint)),
+        SqsActions(session.client("sqs", endpoint_url=endpoint), outputs[_SIGNALS])
+        if _SIGNALS in outputs
+        else None,
     )
 
 
-def _tables_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+def outputs_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+    """Return a stack's outputs; raises Unavailable for a stack that is not ours."""
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     if _INCIDENTS not in found:
@@ -87,7 +127,8 @@ def _tables_of(cloudformation: "CloudFormationClient", stack: str) -> dict[str, 
     return found
 
 
-def _advice(stack: str, error: BotoCoreError | ClientError) -> str:
+def advice(stack: str, error: BotoCoreError | ClientError) -> str:
+    """Return why a stack cannot be read, and what to do."""
     if isinstance(error, ClientError) and "does not exist" in error.response["Error"]["Message"]:
         return f"there is no stack named {stack} here: name yours with --stack, or deploy it first"
     return (

@@ -38,12 +38,14 @@ class WakingSettings(Settings):
     incidents_table: str
     notify_slack_queue_url: str
     notify_pagerduty_queue_url: str
+    notify_others_queue_url: str
 
 
 class RecordingSettings(WakingSettings):
     """What it takes to turn messages into incidents."""
 
     rejected_queue_url: str
+    signals_queue_url: str
     slack_channel: str
 
 
@@ -62,6 +64,10 @@ class GpuAlertSettings(RelayedSettings, RecordingSettings):
 class IncidentSettings(RecordingSettings):
     """Settings of functions/incident."""
 
+    fleet_table: str
+    slack_secret_arn: str
+    slack_api_url: str = "https://slack.com/api"
+
 
 class GpuReadingSettings(RelayedSettings):
     """Settings of functions/gpu_reading."""
@@ -73,14 +79,15 @@ class GpuReadingSettings(RelayedSettings):
     usage_retention_days: Annotated[int, Field(ge=1)] = 90
 
 
-class NotifySettings(Settings):
+class NotifySettings(WakingSettings):
     """Settings of functions/notify."""
 
-    incidents_table: str
     rejected_queue_url: str
     notify_later_queue_url: str
     slack_secret_arn: str
     pagerduty_secret_arn: str
+    webhook_secret_arn: str
+    alerts_topic_arn: str
     slack_api_url: str = "https://slack.com/api"
     pagerduty_url: str = "https://events.pagerduty.com"
 
@@ -88,7 +95,17 @@ class NotifySettings(Settings):
 class WatchdogSettings(WakingSettings):
     """Settings of functions/watchdog."""
 
+    fleet_table: str
     gpu_faults_queue_url: str
+    signals_queue_url: str
+
+
+class SlackActionSettings(Settings):
+    """Settings of functions/slack_action."""
+
+    incidents_table: str
+    signals_queue_url: str
+    slack_secret_arn: str
 
 
 class IngestSettings(Settings):

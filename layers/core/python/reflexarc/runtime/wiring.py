@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from reflexarc.adapters.dynamodb.config_document import ConfigDocument
 from reflexarc.adapters.dynamodb.incident_book import DynamoIncidentBook
+from reflexarc.adapters.dynamodb.silences import DynamoSilences
 from reflexarc.adapters.sqs.dead_letters import SqsDeadLetters
+from reflexarc.adapters.sqs.timers import SqsTimers
 from reflexarc.adapters.sqs.wake_ups import SqsWakeUps
 from reflexarc.gpu.service import FaultService
 from reflexarc.incidents.service import IncidentService
@@ -21,20 +23,14 @@ from reflexarc.runtime.observability import count, logger
 from reflexarc.runtime.settings import (
     GpuAlertSettings,
     GpuReadingSettings,
-    IncidentSettings,
-    NotifySettings,
     RecordingSettings,
     RelayedSettings,
     WakingSettings,
-    WatchdogSettings,
 )
 
 if TYPE_CHECKING:
     from reflexarc.adapters.dynamodb.outbox import DynamoOutbox
     from reflexarc.gpu.fleet_service import ReadingService
-    from reflexarc.incidents.intake import SignalIntake
-    from reflexarc.notify.service import DeliveryService
-    from reflexarc.notify.sweep import SweepService
 
 
 @cache
@@ -50,29 +46,16 @@ def fault_service() -> FaultService:
     from reflexarc.adapters.dynamodb.senders import DynamoSenders  # noqa: PLC0415
 
     settings = GpuAlertSettings.load()
-    configuration = _configuration(settings.incidents_table)
+    configuration = configuration_of(settings.incidents_table)
     return FaultService(
-        incidents=_incidents(settings, configuration),
-        dead_letters=_dead_letters(settings.rejected_queue_url),
+        incidents=incident_service(settings, configuration),
+        dead_letters=dead_letters(settings.rejected_queue_url),
         senders=DynamoSenders(
             clients.dynamodb(),
             settings.incidents_table,
             Heard(clients.dynamodb(), settings.fleet_table),
         ),
         policy=lambda: configuration.current().gpu,
-        clock=system_clock,
-    )
-
-
-@cache
-def signal_intake() -> "SignalIntake":
-    """Build what incident calls."""
-    from reflexarc.incidents.intake import SignalIntake  # noqa: PLC0415 - module docstring
-
-    settings = IncidentSettings.load()
-    return SignalIntake(
-        incidents=_incidents(settings, _configuration(settings.incidents_table)),
-        dead_letters=_dead_letters(settings.rejected_queue_url),
         clock=system_clock,
     )
 
@@ -88,13 +71,13 @@ def reading_service() -> "ReadingService":
 
     settings = GpuReadingSettings.load()
     dynamodb = clients.dynamodb()
-    configuration = _configuration(settings.incidents_table)
+    configuration = configuration_of(settings.incidents_table)
     return ReadingService(
         fleet=DynamoFleet(
             dynamodb, settings.fleet_table, timedelta(days=settings.usage_retention_days)
         ),
         signals=SqsSignals(clients.sqs(), settings.signals_queue_url),
-        dead_letters=_dead_letters(settings.rejected_queue_url),
+        dead_letters=dead_letters(settings.rejected_queue_url),
         senders=DynamoSenders(
             dynamodb, settings.incidents_table, Heard(dynamodb, settings.fleet_table)
         ),
@@ -104,82 +87,50 @@ def reading_service() -> "ReadingService":
     )
 
 
-@cache
-def delivery_service() -> "DeliveryService":
-    """Build what notify calls."""
-    from reflexarc.adapters.sqs.re_wakes import SqsReWakes  # noqa: PLC0415 - module docstring
-    from reflexarc.adapters.sqs.undeliverable import SqsUndeliverable  # noqa: PLC0415
-    from reflexarc.kernel.ids import new_ulid  # noqa: PLC0415
-    from reflexarc.notify.service import DeliveryService  # noqa: PLC0415
-    from reflexarc.runtime.journal import CloudWatchJournal  # noqa: PLC0415
-    from reflexarc.runtime.senders import senders  # noqa: PLC0415
-
-    settings = NotifySettings.load()
-    dead_letters = _dead_letters(settings.rejected_queue_url)
-    return DeliveryService(
-        outbox=_outbox(settings.incidents_table),
-        senders=senders(settings),
-        re_wakes=SqsReWakes(clients.sqs(), settings.notify_later_queue_url),
-        undeliverable=SqsUndeliverable(dead_letters),
-        dead_letters=dead_letters,
-        journal=CloudWatchJournal(),
-        clock=system_clock,
-        new_owner=lambda: new_ulid(system_clock()),
-    )
-
-
-@cache
-def sweep_service() -> "SweepService":
-    """Build what watchdog calls."""
-    from reflexarc.adapters.sqs.canaries import SqsCanaries  # noqa: PLC0415 - module docstring
-    from reflexarc.notify.sweep import SweepService  # noqa: PLC0415
-
-    settings = WatchdogSettings.load()
-    queues = (
-        settings.gpu_faults_queue_url,
-        settings.notify_slack_queue_url,
-        settings.notify_pagerduty_queue_url,
-    )
-    return SweepService(
-        outbox=_outbox(settings.incidents_table),
-        wake_ups=_wake_ups(settings),
-        canaries=SqsCanaries(clients.sqs(), queues),
-        clock=system_clock,
-    )
-
-
-def _incidents(settings: RecordingSettings, configuration: PinnedConfiguration) -> IncidentService:
+def incident_service(
+    settings: RecordingSettings, configuration: PinnedConfiguration
+) -> IncidentService:
+    """Build what turns signals into incidents and pages."""
     return IncidentService(
         book=DynamoIncidentBook(clients.dynamodb(), settings.incidents_table),
-        wake_ups=_wake_ups(settings),
-        routing=lambda: configuration.current().routing(settings.slack_channel),
+        wake_ups=wake_ups(settings),
+        timers=SqsTimers(clients.sqs(), settings.signals_queue_url),
+        policy=lambda: configuration.policy(settings.slack_channel),
         clock=system_clock,
     )
 
 
-def _wake_ups(settings: WakingSettings) -> SqsWakeUps:
+def wake_ups(settings: WakingSettings) -> SqsWakeUps:
+    """Build what tells senders that they have work."""
     return SqsWakeUps(
         clients.sqs(),
         {
             "slack": settings.notify_slack_queue_url,
             "pagerduty": settings.notify_pagerduty_queue_url,
         },
+        others=settings.notify_others_queue_url,
     )
 
 
-def _dead_letters(queue: str) -> SqsDeadLetters:
+def dead_letters(queue: str) -> SqsDeadLetters:
+    """Build what keeps messages that can never succeed."""
     return SqsDeadLetters(clients.sqs(), queue, system_clock)
 
 
-def _outbox(table: str) -> "DynamoOutbox":
+def outbox_of(table: str) -> "DynamoOutbox":
+    """Build the notices that wait, and their leases."""
     from reflexarc.adapters.dynamodb.outbox import DynamoOutbox  # noqa: PLC0415 - module docstring
 
     return DynamoOutbox(clients.dynamodb(), table)
 
 
-def _configuration(table: str) -> PinnedConfiguration:
+def configuration_of(table: str) -> PinnedConfiguration:
+    """Build what reads the configuration and the silences in force."""
     return PinnedConfiguration(
-        ConfigDocument(clients.dynamodb(), table), system_clock, _configuration_problem
+        ConfigDocument(clients.dynamodb(), table),
+        system_clock,
+        _configuration_problem,
+        DynamoSilences(clients.dynamodb(), table),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows, rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
 from reflexarc.gpu.fleet_ports import Kept, Rack
-from reflexarc.gpu.fleet_rack import Heat
+from reflexarc.gpu.fleet_rack import LABEL, Heat
 from reflexarc.gpu.fleet_tally import Merged, merge
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.clock import epoch_ms
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRIES = 5
-_FOLLOWS = "SET d = :d, seq = :seq, #at = :at, #ttl = :ttl"
+_FOLLOWS = "SET d = :d, seq = :seq, #at = :at, #ttl = :ttl, rack = :rack, gone = :gone"
 _STATE = f"{_FOLLOWS}, boot = :boot, snd = :snd, asked = :asked"
 _NAMES = {"#at": "at", "#ttl": "ttl"}
 
@@ -53,7 +53,8 @@ class DynamoFleet:
             )
         except ConditionFailed:
             return None
-        return Kept(newest=True, told=fleet_rows.told_of(old))
+        born, before = fleet_rows.boot_of(old)
+        return Kept(newest=True, told=fleet_rows.told_of(old), born=born, before=before)
 
     def keep(self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime) -> Kept:
         """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
@@ -125,6 +126,19 @@ class DynamoFleet:
             },
         )
 
+    def settle(self, node: str, born: int) -> None:
+        """Remember that the GPUs of a boot that began then need no further look."""
+        try:
+            self._update(
+                fleet_heard.state_key(node),
+                "REMOVE born",
+                {":born": rows.number(born)},
+                "born = :born",
+                {},
+            )
+        except ConditionFailed:
+            return
+
     def _decide(
         self, state: NodeState, seqs: frozenset[int], values: rows.Key, row: Mapping[str, Any]
     ) -> Kept:
@@ -132,19 +146,25 @@ class DynamoFleet:
             known = fleet_rows.tally_of(row) if row else None
             merged = merge(known, state.boot_id, seqs, epoch_ms(state.queued_at))
             told = fleet_rows.told_of(row)
+            born, before = fleet_rows.boot_of(row)
             if merged is None:
                 mine = known is not None and (known.boot_id, known.seq) == (
                     state.boot_id,
                     state.seq,
                 )
-                return Kept(newest=mine, told=told)
+                return Kept(newest=mine, told=told, born=born, before=before)
             try:
                 self._merge(state, merged, values, row)
             except ConditionFailed as error:
                 row = error.row
                 continue
             return Kept(
-                newest=merged.fresh, lost=merged.lost, recovered=merged.recovered, told=told
+                newest=merged.fresh,
+                lost=merged.lost,
+                recovered=merged.recovered,
+                told=told,
+                born=born,
+                before=before,
             )
         raise Unavailable(f"the state of {state.node} changed {TRIES} times meanwhile")
 
@@ -157,6 +177,9 @@ class DynamoFleet:
         written[":lost"] = rows.number(tally.lost)
         expression = f"{_STATE}, lost = :lost" if merged.fresh else "SET lost = :lost"
         names = _NAMES if merged.fresh else {}
+        if merged.fresh and row and row["boot"]["S"] != state.boot_id:
+            expression += ", born = :born"
+            written[":born"] = rows.instant(state.queued_at)
         if tally.gaps:
             expression += ", gaps = :gaps"
             written[":gaps"] = {"NS": [str(seq) for seq in sorted(tally.gaps)]}
@@ -182,6 +205,8 @@ class DynamoFleet:
             ":seq": rows.number(state.seq),
             ":at": rows.instant(state.queued_at),
             ":ttl": rows.ttl(now, fleet_rows.STATE_KEPT),
+            ":rack": rows.text(state.labels.get(LABEL, "")),
+            ":gone": {"BOOL": state.left},
         }
 
     def _newer(self, key: rows.Key, expression: str, values: rows.Key) -> None:

@@ -3,7 +3,9 @@
 | pk                   | sk                      | holds                                           |
 |----------------------|-------------------------|-------------------------------------------------|
 | `FLEET#<shard>`      | `<node>`                | d (state), boot, seq, at, lost, gaps, told, ttl |
-|                      |                         | snd and asked: whose, and the day it was asked  |
+|                      |                         | snd and asked: whose, and the day it was asked; |
+|                      |                         | rack, gone (farewell), quiet (what was told of  |
+|                      |                         | its silence), born (a boot that is looked at)   |
 | `DAY#<date>#<shard>` | `<node>#<hour>#<since>` | g.<device>: one closed hour each; ttl           |
 | `RACK#<rack>`        | `NODE#<node>`           | gpus, critical, since, at, ttl                  |
 | `RACK#<rack>`        | `FIRED`                 | fired, at, ttl                                  |
@@ -85,6 +87,16 @@ def tally_of(row: Mapping[str, Any]) -> Tally:
 def told_of(row: Mapping[str, Any]) -> str:
     """Return what a node's rack was last told of it."""
     return str(row.get("told", {}).get("S", ""))
+
+
+def boot_of(row: Mapping[str, Any]) -> tuple[int | None, NodeState | None]:
+    """Return when a boot began whose GPUs were not found well yet, and the state that was kept."""
+    if "born" not in row:
+        return None, None
+    try:
+        return int(row["born"]["N"]), unpack(row)
+    except Unavailable:
+        return int(row["born"]["N"]), None
 
 
 def day_key(day: str, shard: int) -> str:

@@ -1,15 +1,16 @@
 """Fills the CLI's view of incidents with the incidents table: what is open, and one in full."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from reflexarc.adapters.dynamodb import rows
+from reflexarc.adapters.dynamodb import member_rows, rows
 from reflexarc.adapters.dynamodb.attempts import attempt_of
 from reflexarc.adapters.dynamodb.errors import store_errors
-from reflexarc.events.incident import Incident, State
+from reflexarc.events.incident import Incident, PageRef, State
+from reflexarc.events.page import Entry, Member, Page
 from reflexarc.notify.model import Attempt, Receipt
 
 if TYPE_CHECKING:
@@ -20,14 +21,16 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
-    """One incident with what is known of its delivery.
+    """One incident with the page that tells it, and what is known of its delivery.
 
-    Receipts are by (generation, channel); attempts are in order of time.
+    Receipts are by channel; attempts and the lines of the page's history are in order of time.
     """
 
     incident: Incident
-    receipts: dict[tuple[int, str], Receipt]
-    attempts: tuple[Attempt, ...]
+    page: Page | None = None
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    history: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,34 @@ class IncidentList:
 
     def dossier(self, fingerprint: str) -> Dossier | None:
         """Return everything about one incident, None where there is no such incident."""
-        incident: Incident | None = None
-        receipts: dict[tuple[int, str], Receipt] = {}
-        attempts: list[Attempt] = []
-        for row in self._rows_of(fingerprint):
-            kind, *rest = row["sk"]["S"].split("#")
-            if kind == "INC":
-                incident = rows.parsed(Incident, row)
-            elif kind == "CH":
-                receipts[int(rest[0]), rest[1]] = rows.parsed(Receipt, row)
-            elif kind == "LOG":
-                attempts.append(attempt_of(row))
-        if incident is None:
+        row = self._row(rows.incident_key(fingerprint))
+        if row is None:
             return None
-        return Dossier(incident=incident, receipts=receipts, attempts=tuple(attempts))
+        incident = rows.parsed(Incident, row)
+        return self._told(incident, incident.page) if incident.page else Dossier(incident=incident)
+
+    def page(self, ref: PageRef) -> Page | None:
+        """Return one page as it is now."""
+        row = self._row(rows.page_key(ref))
+        return rows.parsed(Page, row) if row else None
+
+    def members(self, ref: PageRef) -> tuple[Member, ...]:
+        """Return who joined a page beside its lead, in that order."""
+        return member_rows.read(self.client, self.table, ref, None)
+
+    def _told(self, incident: Incident, ref: PageRef) -> Dossier:
+        receipts = {
+            row["sk"]["S"].split("#", 2)[2]: rows.parsed(Receipt, row)
+            for row in self._rows_from(rows.receipt_key(ref, ""))
+        }
+        log = list(self._rows_from(rows.log_key(ref)))
+        return Dossier(
+            incident=incident,
+            page=self.page(ref),
+            receipts=receipts,
+            attempts=tuple(attempt_of(line) for line in log if _kind(line) == "attempt"),
+            history=tuple(rows.parsed(Entry, line) for line in log if _kind(line) == "entry"),
+        )
 
     def _shard(self, number: int) -> Iterator[dict[str, Any]]:
         pages = self.client.get_paginator("query").paginate(
@@ -79,13 +96,24 @@ class IncidentList:
             for page in pages:
                 yield from page["Items"]
 
-    def _rows_of(self, fingerprint: str) -> Iterator[dict[str, Any]]:
+    def _row(self, key: rows.Key) -> dict[str, Any] | None:
+        with store_errors("reading an incident"):
+            return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get(
+                "Item"
+            )
+
+    def _rows_from(self, first: rows.Key) -> Iterator[dict[str, Any]]:
+        """Yield the rows whose sort key begins like this one's, in order."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             ConsistentRead=True,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": rows.incident_key(fingerprint)["pk"]},
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": first["pk"], ":sk": first["sk"]},
         )
-        with store_errors(f"reading incident {fingerprint}"):
+        with store_errors("reading what a page told"):
             for page in pages:
                 yield from page["Items"]
+
+
+def _kind(line: dict[str, Any]) -> str:
+    return str(line.get("kind", {}).get("S", ""))

@@ -1,17 +1,17 @@
 """Fills notify.ports.Outbox with the incidents table."""
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reflexarc.adapters.dynamodb import rows
-from reflexarc.adapters.dynamodb.attempts import attempt_document
+from reflexarc.adapters.dynamodb import notice_rows, rows
+from reflexarc.adapters.dynamodb.attempts import attempt_row
 from reflexarc.adapters.dynamodb.errors import (
     CONDITION,
     Cancelled,
+    ConditionFailed,
     despite_conflicts,
     store_errors,
 )
@@ -19,20 +19,16 @@ from reflexarc.adapters.dynamodb.lease import LeaseRows
 from reflexarc.events.notice import Notice
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.kernel.pause import jittered_pause
-from reflexarc.notify.model import Attempt, Busy, Lease, Receipt
+from reflexarc.notify.model import Attempt, Busy, Deferred, Lease, Receipt
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# 100 items a transaction: beside the deletes go the fence, the receipt and the attempt.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
-SETTLED_AT_ONCE = 97
-
 
 @dataclass(frozen=True, slots=True)
 class DynamoOutbox:
-    """Unsent notices by delivery group, their leases and receipts."""
+    """What channels are behind on, by delivery group, with leases and receipts."""
 
     client: "DynamoDBClient"
     table: str
@@ -60,15 +56,26 @@ class DynamoOutbox:
             lambda: self._leases.postpone(lease, until, failures, now), self.pause
         )
 
+    def defer(self, lease: Lease, until: datetime, now: datetime) -> Deferred:
+        """Give the lease back, what is left waits for its pace; a new page may come before."""
+        return despite_conflicts(lambda: self._leases.defer(lease, until, now), self.pause)
+
     def pending(self, group: str) -> tuple[Notice, ...]:
-        """Return the group's unsent notices in row order.
+        """Return the group's notices in row order.
 
         A row that this version cannot read waits for one that can; the others must go on.
         """
         return tuple(self._pending(group))
 
+    def take(self, lease: Lease, notice: Notice) -> Notice | None:  # noqa: ARG002 - the port's
+        """Say that members are about to be read; None when the notice is gone.
+
+        Not fenced: a late sender that takes makes its heir look once more, and no more.
+        """
+        return despite_conflicts(lambda: self._take(notice), self.pause)
+
     def receipt(self, notice: Notice) -> Receipt | None:
-        """Return the receipt of this notice's incident generation and channel."""
+        """Return what this notice's channel was told of its page."""
         with store_errors(f"reading a receipt of {notice.channel.name}"):
             row = self.client.get_item(
                 TableName=self.table, Key=_receipt_key(notice), ConsistentRead=True
@@ -76,15 +83,29 @@ class DynamoOutbox:
         return rows.parsed(Receipt, row) if row else None
 
     def settle(
-        self, lease: Lease, notices: tuple[Notice, ...], receipt: Receipt | None, attempt: Attempt
-    ) -> None:
-        """Remove sent notices, keep the receipt and the attempt, if the lease still holds."""
-        kept = list(self._kept(notices[0], receipt, attempt))
-        for start in range(0, len(notices), SETTLED_AT_ONCE):
-            sent = notices[start : start + SETTLED_AT_ONCE]
-            writes = [self._fence(lease), *(self._delete(notice) for notice in sent), *kept]
-            despite_conflicts(partial(self._transact, lease, writes), self.pause)
-            kept = []
+        self,
+        lease: Lease,
+        notice: Notice,
+        receipt: Receipt | None,
+        attempt: Attempt | None,
+        *,
+        done: bool,
+    ) -> bool:
+        """Keep the receipt and the attempt, if the lease still holds; when `done`, remove the row.
+
+        Once a receipt is kept, the row no longer is of a channel that was never told.
+        """
+        writes = [self._fence(lease), *self._kept(notice, receipt, attempt)]
+        if done:
+            row = notice_rows.removed(self.table, notice)
+        elif notice.fresh and receipt is not None:
+            row = notice_rows.transacted(self.table, notice, notice_rows.told())
+        else:
+            return self._settle(lease, writes)
+        if self._settle(lease, [*writes, row]):
+            return True
+        self._settle(lease, writes)
+        return not done
 
     def stale(self, before: datetime) -> Iterable[str]:
         """Return the groups that hold notices created before a moment."""
@@ -106,7 +127,7 @@ class DynamoOutbox:
         with store_errors(f"reading what {group} owes"):
             for row in (row for page in pages for row in page["Items"]):
                 try:
-                    yield rows.parsed(Notice, row)
+                    yield notice_rows.parsed(row)
                 except Unavailable:
                     continue
 
@@ -126,14 +147,38 @@ class DynamoOutbox:
             for row in (row for page in pages for row in page["Items"]):
                 yield row["group"]["S"]
 
-    def _transact(self, lease: Lease, writes: "list[TransactWriteItemTypeDef]") -> None:
+    def _take(self, notice: Notice) -> Notice | None:
+        update = notice_rows.taken()
+        try:
+            with store_errors(f"taking a notice of {notice.group}"):
+                row = self.client.update_item(
+                    TableName=self.table,
+                    Key=notice_rows.key_of(notice),
+                    UpdateExpression=update.expression,
+                    ConditionExpression=update.condition,
+                    ExpressionAttributeNames=update.names,
+                    ExpressionAttributeValues=update.values,
+                    ReturnValues="ALL_NEW",
+                )["Attributes"]
+        except ConditionFailed:
+            return None
+        return notice_rows.parsed(row)
+
+    def _settle(self, lease: Lease, writes: "list[TransactWriteItemTypeDef]") -> bool:
+        """Write it all; False when nothing was written because the notice's row was."""
+        return despite_conflicts(partial(self._transact, lease, writes), self.pause)
+
+    def _transact(self, lease: Lease, writes: "list[TransactWriteItemTypeDef]") -> bool:
         try:
             with store_errors(f"settling a notice of {lease.group}"):
                 self.client.transact_write_items(TransactItems=writes)
         except Cancelled as error:
-            if CONDITION in error.reasons:
+            if error.reasons[:1] == (CONDITION,):
                 raise Unavailable(f"the lease on {lease.group} was taken over") from error
+            if CONDITION in error.reasons:
+                return False
             raise
+        return True
 
     def _fence(self, lease: Lease) -> "TransactWriteItemTypeDef":
         return {
@@ -146,25 +191,16 @@ class DynamoOutbox:
             }
         }
 
-    def _delete(self, notice: Notice) -> "TransactWriteItemTypeDef":
-        return {
-            "Delete": {"TableName": self.table, "Key": rows.notice_key(notice.group, notice.row)}
-        }
-
     def _kept(
-        self, notice: Notice, receipt: Receipt | None, attempt: Attempt
+        self, notice: Notice, receipt: Receipt | None, attempt: Attempt | None
     ) -> "Iterator[TransactWriteItemTypeDef]":
         if receipt is not None:
             item = _receipt_key(notice) | {"doc": rows.document(receipt)}
             yield {"Put": {"TableName": self.table, "Item": item}}
-        fingerprint = notice.incident.fingerprint
-        item = rows.attempt_key(fingerprint, attempt.at, secrets.token_hex(4)) | {
-            "doc": rows.text(attempt_document(attempt)),
-            "ttl": rows.ttl(attempt.at, rows.ATTEMPT_KEPT),
-        }
-        yield {"Put": {"TableName": self.table, "Item": item}}
+        if attempt is not None:
+            item = attempt_row(notice.page, attempt)
+            yield {"Put": {"TableName": self.table, "Item": item}}
 
 
 def _receipt_key(notice: Notice) -> rows.Key:
-    incident = notice.incident
-    return rows.receipt_key(incident.fingerprint, incident.generation, notice.channel.name)
+    return rows.receipt_key(notice.page, notice.channel.name)

@@ -81,28 +81,54 @@ class HttpPool:
     ) -> Answer:
         """Post a JSON document."""
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return self.post_body(url, body, headers)
+
+    def post_body(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        answer_max: int | None = None,
+    ) -> Answer:
+        """Post JSON as it is, byte for byte: a signature covers it.
+
+        With `answer_max`, only what has come of the answer is read, at most so many bytes: it may
+        be endless, or trickle.
+        """
         content = {"Content-Type": "application/json; charset=utf-8"}
-        return self._request("POST", url, body, {**content, **(headers or {})})
+        return self._request("POST", url, body, {**content, **(headers or {})}, answer_max)
 
     def get(
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Get with a query string."""
-        return self._request("GET", f"{url}?{urlencode(query)}", None, dict(headers or {}))
+        asked = f"{url}?{urlencode(query)}" if query else url
+        return self._request("GET", asked, None, dict(headers or {}))
 
     def close(self) -> None:
         """Close every idle connection."""
         self._manager.clear()
 
     def _request(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        answer_max: int | None = None,
     ) -> Answer:
         # Errors name the host only: a webhook's path is a secret.
         host = self._host_of(url)
         self._drop_idle_connections()
         try:
             response = self._manager.request(
-                method, url, body=body, headers=headers, redirect=False
+                method,
+                url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                preload_content=answer_max is None,
             )
         except (NewConnectionError, ConnectTimeoutError, LocationValueError) as error:
             raise Unavailable(f"cannot reach {host}: {type(error).__name__}") from None
@@ -110,9 +136,8 @@ class HttpPool:
             raise _tls_error(host, error) from None
         except HTTPError as error:
             raise Ambiguous(f"no answer from {host}: {type(error).__name__}") from None
-        return Answer(
-            status=response.status, body=response.data, headers=dict(response.headers.items())
-        )
+        said = response.data if answer_max is None else _beginning(response, answer_max)
+        return Answer(status=response.status, body=said, headers=dict(response.headers.items()))
 
     def _host_of(self, url: str) -> str:
         try:
@@ -129,6 +154,18 @@ class HttpPool:
         if now - self._used_at > IDLE_S:
             self._manager.clear()
         self._used_at = now
+
+
+def _beginning(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """Return what a single read brings; the status says enough where it brings nothing."""
+    try:
+        return response.read1(most)
+    except HTTPError:
+        return b""
+    finally:
+        # What is left unread would be taken for the next answer; after a whole one this does
+        # nothing, and the connection is used again.
+        response.close()
 
 
 def _tls_error(host: str, error: SSLError) -> Unavailable:

@@ -1,13 +1,15 @@
-"""Fills gpu.fleet_ports.Fleet and Signals in memory."""
+"""Fills gpu.fleet_ports in memory."""
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from reflexarc.events.fleet import Unheard
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.fleet_ports import Kept, Rack
-from reflexarc.gpu.fleet_rack import Heat
+from reflexarc.gpu.fleet_rack import LABEL, Heat
+from reflexarc.gpu.fleet_silence import Pulse, Quiet
 from reflexarc.gpu.fleet_tally import Tally, merge
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.clock import epoch_ms
@@ -24,6 +26,7 @@ class MemoryFleet:
     fired: dict[str, tuple[int, bool]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     heard: dict[str, tuple[str, date]] = field(default_factory=dict)
+    born: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def follow(
@@ -42,20 +45,28 @@ class MemoryFleet:
         """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
         with self.lock:
             node, known = state.node, self.tallies.get(state.node)
-            told = self.told.get(node, "")
+            told, born = self.told.get(node, ""), self.born.get(node)
+            before = self.states[node] if born is not None else None
             merged = merge(known, state.boot_id, seqs, epoch_ms(state.queued_at))
             if merged is None:
                 same = known is not None and (known.boot_id, known.seq) == (
                     state.boot_id,
                     state.seq,
                 )
-                return Kept(newest=same, told=told)
+                return Kept(newest=same, told=told, born=born, before=before)
+            if merged.fresh and known is not None and known.boot_id != state.boot_id:
+                self.born[node] = epoch_ms(state.queued_at)
             self.tallies[node] = merged.tally
             if merged.fresh:
                 self.states[node] = state
                 self.heard[node] = sender, now.date()
             return Kept(
-                newest=merged.fresh, lost=merged.lost, recovered=merged.recovered, told=told
+                newest=merged.fresh,
+                lost=merged.lost,
+                recovered=merged.recovered,
+                told=told,
+                born=born,
+                before=before,
             )
 
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:  # noqa: ARG002 - the port's
@@ -81,6 +92,85 @@ class MemoryFleet:
         with self.lock:
             if self.fired.get(rack, (0, False))[0] <= queued_ms:
                 self.fired[rack] = queued_ms, fired
+
+    def settle(self, node: str, born: int) -> None:
+        """Remember that the GPUs of a boot that began then need no further look."""
+        if self.born.get(node) == born:
+            del self.born[node]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPulses:
+    """When each node of a fleet was last heard, and what was told of silences."""
+
+    fleet: MemoryFleet
+    quiet: dict[str, Quiet] = field(default_factory=dict)
+
+    def listed(self) -> Sequence[Pulse]:
+        """Return every node."""
+        return [self._pulse(state) for state in self.fleet.states.values()]
+
+    def lift(self, node: str, quiet: Quiet) -> None:
+        """Forget what was told of a silence, unless something else was told since."""
+        if self.quiet.get(node) == quiet:
+            del self.quiet[node]
+
+    def pulse(self, node: str) -> Pulse | None:
+        """Return when a node was last heard, None for an unknown node."""
+        state = self.fleet.states.get(node)
+        return None if state is None else self._pulse(state)
+
+    def state(self, node: str) -> NodeState | None:
+        """Return what a node last said."""
+        return self.fleet.states.get(node)
+
+    def mark(self, node: str, quiet: Quiet) -> bool:
+        """Remember what is told of a silence, the first time."""
+        pulse = self.pulse(node)
+        if pulse is None or pulse.heard_ms != quiet.heard_ms or pulse.told is not None:
+            return False
+        self.quiet[node] = quiet
+        return True
+
+    def _pulse(self, state: NodeState) -> Pulse:
+        return Pulse(
+            node=state.node,
+            heard_ms=epoch_ms(state.queued_at),
+            sender=self.fleet.heard[state.node][0],
+            rack=state.labels.get(LABEL, ""),
+            gone=state.left,
+            quiet=self.quiet.get(state.node),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLeavers:
+    """Instances that end."""
+
+    instances: set[str] = field(default_factory=set)
+
+    def put(self, instance: str, now: datetime) -> None:  # noqa: ARG002 - the port's
+        """Remember that an instance ends."""
+        self.instances.add(instance)
+
+    def among(self, instances: Sequence[str]) -> frozenset[str]:
+        """Return those that end."""
+        return self.recent() & set(instances)
+
+    def recent(self) -> frozenset[str]:
+        """Return all that end."""
+        return frozenset(self.instances)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChecks:
+    """Keeps the looks that were planned, with their delays."""
+
+    planned: list[tuple[Unheard, int]] = field(default_factory=list)
+
+    def later(self, looks: Sequence[tuple[Unheard, int]]) -> None:
+        """Keep the looks."""
+        self.planned.extend(looks)
 
 
 @dataclass(frozen=True, slots=True)

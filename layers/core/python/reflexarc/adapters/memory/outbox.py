@@ -7,7 +7,7 @@ from datetime import datetime
 from reflexarc.adapters.memory.store import LeaseRow, Store
 from reflexarc.events.notice import Notice
 from reflexarc.kernel.errors import Unavailable
-from reflexarc.notify.model import LEASE, Attempt, Busy, Lease, Receipt
+from reflexarc.notify.model import DEFER_SLACK, LEASE, Attempt, Busy, Deferred, Lease, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +33,57 @@ class MemoryOutbox:
             )
 
     def pending(self, group: str) -> tuple[Notice, ...]:
-        """Return the group's unsent notices in row order."""
+        """Return the group's notices in row order."""
         with self.store.lock:
             rows = self.store.rows.get(group, {})
             return tuple(rows[key] for key in sorted(rows))
 
+    def take(self, lease: Lease, notice: Notice) -> Notice | None:  # noqa: ARG002 - the port's
+        """Say that members are about to be read; None when the notice is gone."""
+        with self.store.lock:
+            known = self.store.row(notice)
+            if known is None:
+                return None
+            taken = self.store.write(known, shared=known.shared, fresh=False)
+            self.store.taken.discard(known.stamp)
+            self.store.taken.add(taken.stamp)
+            return taken
+
     def receipt(self, notice: Notice) -> Receipt | None:
-        """Return the receipt of this notice's incident generation and channel."""
+        """Return what this notice's channel was told of its page."""
         return self.store.receipts.get(_receipt_key(notice))
 
     def settle(
-        self, lease: Lease, notices: tuple[Notice, ...], receipt: Receipt | None, attempt: Attempt
-    ) -> None:
-        """Remove sent notices, keep the receipt and the attempt, if the lease still holds."""
+        self,
+        lease: Lease,
+        notice: Notice,
+        receipt: Receipt | None,
+        attempt: Attempt | None,
+        *,
+        done: bool,
+    ) -> bool:
+        """Keep the receipt and the attempt, if the lease still holds; when `done`, remove the row.
+
+        Once a receipt is kept, the row no longer is of a channel that was never told.
+        """
         with self.store.lock:
             if self._held(lease) is None:
                 raise Unavailable(f"the lease on {lease.group} was taken over")
-            rows = self.store.rows.get(lease.group, {})
-            for notice in notices:
-                rows.pop(notice.row, None)
             if receipt is not None:
-                self.store.receipts[_receipt_key(notices[0])] = receipt
-            self.store.attempts.append(attempt)
+                self.store.receipts[_receipt_key(notice)] = receipt
+            if attempt is not None:
+                self.store.attempts.append(attempt)
+            known = self.store.row(notice)
+            if not done:
+                if known is not None and receipt is not None:
+                    told = known.model_copy(update={"fresh": False})
+                    self.store.rows[notice.group][notice.row] = told
+                return True
+            if known is not None and known.stamp != notice.stamp:
+                return False
+            self.store.taken.discard(notice.stamp)
+            self.store.rows.get(notice.group, {}).pop(notice.row, None)
+            return True
 
     def suspect(self, lease: Lease) -> None:
         """Remember that an answer is missing."""
@@ -71,8 +100,27 @@ class MemoryOutbox:
             if row.wake:
                 row.wake = False
                 return False
-            del self.store.leases[lease.group]
+            if row.rewake_at is None or row.rewake_at <= lease.until - LEASE:
+                del self.store.leases[lease.group]
+            else:
+                self.store.leases[lease.group] = LeaseRow(rewake_at=row.rewake_at)
             return True
+
+    def defer(self, lease: Lease, until: datetime, now: datetime) -> Deferred:
+        """Give the lease back, what is left waits for its pace; a new page may come before."""
+        with self.store.lock:
+            row = self._held(lease)
+            if row is None:
+                return "planned"
+            if row.wake:
+                row.wake = False
+                return "again"
+            at = row.rewake_at
+            planned = at is not None and now < at <= until + DEFER_SLACK
+            self.store.leases[lease.group] = LeaseRow(
+                suspect=row.suspect or lease.suspect, rewake_at=at if planned else until
+            )
+            return "planned" if planned else "rewake"
 
     def postpone(self, lease: Lease, until: datetime, failures: int, now: datetime) -> bool:
         """Give the lease back and forbid looks before `until`; True asks for a re-wake."""
@@ -104,4 +152,4 @@ class MemoryOutbox:
 
 
 def _receipt_key(notice: Notice) -> tuple[str, int, str]:
-    return notice.incident.fingerprint, notice.incident.generation, notice.channel.name
+    return notice.page.scope, notice.page.generation, notice.channel.name

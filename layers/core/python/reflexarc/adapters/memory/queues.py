@@ -1,11 +1,16 @@
-"""Fills WakeUps (incidents, notify), ReWakes, Undeliverable and DeadLetters in memory."""
+"""Fills WakeUps (incidents, notify), ReWakes, Timers, Undeliverable and DeadLetters in memory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from reflexarc.events.action import Timer
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.notice import Notice
+from reflexarc.notify.model import Task
+
+# As SQS: what is due later is the watchdog's.
+DELAY_MAX = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,26 @@ class MemoryReWakes:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryTimers:
+    """Keeps the timers for which a message was sent, in order."""
+
+    planned: list[Timer] = field(default_factory=list)
+
+    def plan(self, timer: Timer, now: datetime) -> None:
+        """Keep one delayed message, unless the watchdog finds the timer."""
+        if timer.due_at - now <= DELAY_MAX:
+            self.planned.append(timer)
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryUndeliverable:
-    """Keeps the notices that a vendor refused, each with its answer."""
+    """Keeps the notices that a vendor refused, each with what was to be told and its answer."""
 
-    kept: list[tuple[Notice, str]] = field(default_factory=list)
+    kept: list[tuple[Notice, Task, str]] = field(default_factory=list)
 
-    def keep(self, notice: Notice, reason: str) -> None:
-        """Keep the notice and the reason."""
-        self.kept.append((notice, reason))
+    def keep(self, notice: Notice, task: Task, reason: str) -> None:
+        """Keep the notice, the task and the reason."""
+        self.kept.append((notice, task, reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Fills notify.ports.Sender with PagerDuty's Events API v2.
 
 https://developer.pagerduty.com/docs/events-api-v2-overview. A repeat under the same dedup_key does
-nothing, so a missing answer is no danger here: it is Unavailable, and nothing needs to be found.
+nothing, so a lost answer costs no second alert. What an unknown predecessor may have opened at
+another severity cannot be looked up; it is resolved on suspicion.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,57 +13,63 @@ from typing import Any
 from reflexarc.adapters.http.pool import Answer, HttpPool
 from reflexarc.adapters.pagerduty.secret import PagerDutySecret
 from reflexarc.adapters.secrets.secret import Secret
-from reflexarc.events.notice import Notice
+from reflexarc.events.notice import Channel
+from reflexarc.events.page import Story
 from reflexarc.kernel.errors import Ambiguous, RateLimited, Rejected, Unavailable
-from reflexarc.notify import pagerduty_event, rules
-from reflexarc.notify.model import Receipt
+from reflexarc.notify import pagerduty_plan
+from reflexarc.notify.model import Receipt, Task
 
-VIA = "pagerduty"
+SERVER_FAILS = 500
 
 
 class _KeyRefused(Unavailable):
-    """PagerDuty knows no integration with this key."""
+    """PagerDuty knows no integration with this key, or the secret holds none for the channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PagerDutyEvents:
-    """Triggers and resolves alerts; the incident's key keeps each generation to one alert."""
+    """Triggers, acknowledges and resolves alerts; their keys keep each page to one alert."""
 
     http: HttpPool
     secret: Secret[PagerDutySecret]
     url: str = "https://events.pagerduty.com"
 
-    def send(
-        self, notice: Notice, receipt: Receipt | None, now: datetime, *, plain: bool = False
-    ) -> Receipt:
+    def next(
+        self, story: Story, channel: Channel, receipt: Receipt | None, now: datetime
+    ) -> Task | None:
+        """Return the next event; every channel is told the same."""
+        del channel
+        return pagerduty_plan.next_task(story, receipt, now)
+
+    def plain(self, task: Task, story: Story) -> Task:
+        """Return the smallest event that says the same."""
+        return pagerduty_plan.plain(task, story)
+
+    def send(self, task: Task, channel: Channel, receipt: Receipt | None) -> Receipt:
         """Send one event; any repeat of it is harmless."""
-        severity, latency = rules.told(notice, receipt, now)
-        event = pagerduty_event.plain(notice) if plain else pagerduty_event.render(notice, latency)
+        del receipt
         try:
-            self._enqueue(event, self.secret.current())
+            self._enqueue(task.body, self.secret.current().key(channel.secret), channel)
         except _KeyRefused:
             if (other := self.secret.renewed()) is None:
                 raise
-            self._enqueue(event, other)
-        return Receipt(
-            vendor_id=event["dedup_key"],
-            via=VIA,
-            posted_at=receipt.posted_at if receipt else now,
-            severity=severity,
-            latency_ms=latency,
-        )
+            self._enqueue(task.body, other.key(channel.secret), channel)
+        return task.becomes
 
-    def find(self, notice: Notice) -> Receipt | None:  # noqa: ARG002 - the port's form
-        """Return None: a repeat is harmless, so there is nothing to look for."""
-        return None
+    def find(
+        self, task: Task, story: Story, channel: Channel, receipt: Receipt | None
+    ) -> Receipt | None:
+        """Return what may have been opened: nothing can be looked up, but a repeat is harmless."""
+        del channel
+        return pagerduty_plan.suspected(task, story, receipt)
 
-    def _enqueue(self, event: dict[str, Any], secret: PagerDutySecret) -> None:
-        key = secret.routing_key.get_secret_value()
-        try:
-            answer = self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event})
-        except Ambiguous as error:
-            raise Unavailable(str(error)) from error
-        self._check(answer)
+    def _enqueue(self, event: Mapping[str, Any], key: str, channel: Channel) -> None:
+        if not key:
+            raise _KeyRefused(
+                f"the PagerDuty secret has no key {channel.secret or 'routing_key'!r} for channel "
+                f"{channel.name}: {self.secret.advice}"
+            )
+        self._check(self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event}))
 
     def _check(self, answer: Answer) -> None:
         match answer.status:
@@ -71,8 +79,10 @@ class PagerDutyEvents:
                 raise RateLimited("PagerDuty limits the rate", answer.retry_after)
             case 400 | 413:
                 self._explain(answer)
-            case _:
-                raise Unavailable(f"PagerDuty answered HTTP {answer.status}")
+            case status:
+                # A server that fails may have taken the event before.
+                error = Ambiguous if status >= SERVER_FAILS else Unavailable
+                raise error(f"PagerDuty answered HTTP {status}")
 
     def _explain(self, answer: Answer) -> None:
         errors = (answer.json_object() or {}).get("errors")

@@ -34,12 +34,15 @@ class SecretsManagerSecret(Generic[T]):
         *,
         example: str,
         monotonic: Callable[[], float] = time.monotonic,
+        failing: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._secret_id = secret_id
         self._shape = shape
         self._example = example
         self._monotonic = monotonic
+        # Told, without the value, when the secret cannot be read or its value was refused.
+        self._failing = failing
         self._value: T | None = None
         self._failure: Unavailable | None = None
         self._read_at = float("-inf")
@@ -70,11 +73,13 @@ class SecretsManagerSecret(Generic[T]):
 
     def renewed(self) -> T | None:
         """Return a value that differs from the refused one, reading at most once a minute."""
-        if self._monotonic() - self._read_at < RENEW_S:
-            return None
         refused = self._value
-        value = self._read()
-        return None if value == refused else value
+        recent = self._monotonic() - self._read_at < RENEW_S
+        value = refused if recent else self._read()
+        if value != refused:
+            return value
+        self._failing(f"the secret {self._secret_id} was refused, and there is no newer one")
+        return None
 
     def _read(self) -> T:
         self._read_at = self._monotonic()
@@ -83,6 +88,7 @@ class SecretsManagerSecret(Generic[T]):
             self._value = self._parsed(self._fetched())
         except Unavailable as error:
             self._failure = error
+            self._failing(str(error))
             raise
         return self._value
 

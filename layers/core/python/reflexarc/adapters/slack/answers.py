@@ -40,6 +40,7 @@ _CHANNEL = {
     "channel_not_found": "use the channel's id (C...), and invite the app if it is private",
     "is_archived": "unarchive the channel or route to another",
     "not_in_channel": "invite the app there: /invite @<app>",
+    "user_not_in_channel": "the person must join it to be answered there",
     "restricted_action": "the workspace forbids the app to post there",
 }
 _CONTENT = frozenset(
@@ -67,7 +68,9 @@ _OTHERS: dict[str, type[Unavailable]] = {
     "service_unavailable": Ambiguous,
     "cant_update_message": MessageGone,
     "edit_window_closed": MessageGone,
+    "cannot_reply_to_message": MessageGone,
     "message_not_found": MessageGone,
+    "thread_not_found": MessageGone,
 }
 _LIMITS = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 

@@ -1,73 +1,83 @@
 """Slack's Web API by bot token: post, update in place, find what an earlier sender posted."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflexarc.adapters.http.pool import HttpPool
+from reflexarc.adapters.slack import told
 from reflexarc.adapters.slack.answers import MessageGone, checked
-from reflexarc.events.notice import Notice
-from reflexarc.events.severity import Severity
+from reflexarc.events.page import Page
 from reflexarc.kernel.errors import Ambiguous
 from reflexarc.notify.model import Receipt
-from reflexarc.notify.slack_message import EVENT_TYPE
 
-VIA = "slack"
-# How far before the notice a lost post can lie: two clocks, ours and Slack's, and nothing else.
+# How far before the page a lost post can lie: two clocks, ours and Slack's, and nothing else.
 SLACK_CLOCK = timedelta(minutes=5)
 PAGE, PAGES = 200, 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a message stands; no ts when it came by webhook and cannot be edited."""
+    """Where a message stands."""
 
-    via: str
-    channel: str = ""
-    ts: str = ""
+    channel: str
+    ts: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlackWebApi:
-    """Three methods of the Web API, each error sorted by what the sender must do."""
+    """Five methods of the Web API, each error sorted by what the sender must do."""
 
     http: HttpPool
     url: str = "https://slack.com/api"
 
-    def post(self, token: str, channel: str, message: dict[str, Any]) -> Place:
-        """Post a root message."""
+    def put(self, token: str, channel: str, ts: str, message: dict[str, Any]) -> Place:
+        """Rewrite the message at `ts` in place; post it where there is none, or none any more."""
+        if ts:
+            try:
+                return self._told(token, "chat.update", _changed(channel, ts, message))
+            except MessageGone:
+                pass
         body = {"channel": channel, **_without_empty_blocks(message), **_NO_PREVIEWS}
         return self._told(token, "chat.postMessage", body)
 
-    def update(self, token: str, receipt: Receipt, message: dict[str, Any]) -> Place:
-        """Rewrite a message in place, or post it anew if it is gone."""
-        body = {"channel": receipt.destination, "ts": receipt.vendor_id, **message}
-        try:
-            return self._told(token, "chat.update", body)
-        except MessageGone:
-            return self.post(token, receipt.destination, message)
+    def whisper(self, token: str, channel: str, person: str, text: str) -> None:
+        """Show a text to one person of a channel, and to them alone.
 
-    def find(self, token: str, notice: Notice) -> Receipt | None:
-        """Return the receipt of this generation's message, if the channel holds one.
-
-        The newest messages come first; what lies before the notice cannot be about it.
+        https://docs.slack.dev/reference/methods/chat.postEphemeral
         """
-        query = {
-            "channel": notice.channel.destination,
-            "oldest": f"{(notice.incident.opened_at - SLACK_CLOCK).timestamp():.6f}",
-            "limit": str(PAGE),
-            "include_all_metadata": "true",
-        }
+        body = {"channel": channel, "user": person, "text": text}
+        checked(self.http.post(f"{self.url}/chat.postEphemeral", body, _bearer(token)), channel)
+
+    def find_root(self, token: str, channel: str, page: Page) -> Receipt | None:
+        """Return the receipt of this page's message, if the channel holds one.
+
+        The newest messages come first; what lies before the page cannot be about it.
+        """
+        since = max(page.opened_at - _EPOCH, SLACK_CLOCK) - SLACK_CLOCK
+        query = {"channel": channel, "oldest": f"{since.total_seconds():.6f}"}
+        messages = self._messages(token, "conversations.history", query)
+        return next((told.root(m, channel) for m in messages if told.is_root_of(m, page)), None)
+
+    def find_replies(self, token: str, receipt: Receipt, page: Page) -> Receipt:
+        """Return the receipt with all that its thread holds beyond what is known."""
+        query = {"channel": receipt.destination, "ts": receipt.vendor_id}
+        for message in self._messages(token, "conversations.replies", query):
+            receipt = told.joined(receipt, message, page)
+        return receipt
+
+    def _messages(self, token: str, method: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        query = {**query, "limit": str(PAGE), "include_all_metadata": "true"}
         for _ in range(PAGES):
-            page = self._call(token, "conversations.history", query)
-            for message in page.get("messages", []):
-                if _key_of(message) == notice.incident.key:
-                    return _receipt(message, notice.channel.destination)
+            answer = self.http.get(f"{self.url}/{method}", query, _bearer(token))
+            page = checked(answer, query["channel"])
+            yield from page.get("messages", [])
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 break
             query["cursor"] = cursor
-        return None
 
     def _told(self, token: str, method: str, body: dict[str, Any]) -> Place:
         answer = self.http.post(f"{self.url}/{method}", body, _bearer(token))
@@ -75,44 +85,22 @@ class SlackWebApi:
         channel, ts = document.get("channel"), document.get("ts")
         if not (isinstance(channel, str) and isinstance(ts, str)):
             raise Ambiguous(f"Slack's answer to {method} names no message")
-        return Place(via=VIA, channel=channel, ts=ts)
-
-    def _call(self, token: str, method: str, query: dict[str, str]) -> dict[str, Any]:
-        answer = self.http.get(f"{self.url}/{method}", query, _bearer(token))
-        return checked(answer, query["channel"])
+        return Place(channel=channel, ts=ts)
 
 
 _NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
+_ONLY_NEW = frozenset({"thread_ts", "reply_broadcast"})
 
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+def _changed(channel: str, ts: str, message: dict[str, Any]) -> dict[str, Any]:
+    content = {name: value for name, value in message.items() if name not in _ONLY_NEW}
+    return {"channel": channel, "ts": ts, **content}
+
+
 def _without_empty_blocks(message: dict[str, Any]) -> dict[str, Any]:
     """Return what a new message takes; an update needs the empty list to remove old blocks."""
     return {name: value for name, value in message.items() if name != "blocks" or value}
-
-
-def _payload_of(message: dict[str, Any]) -> dict[str, Any]:
-    metadata = message.get("metadata")
-    if not isinstance(metadata, dict) or metadata.get("event_type") != EVENT_TYPE:
-        return {}
-    payload = metadata.get("event_payload")
-    return payload if isinstance(payload, dict) else {}
-
-
-def _key_of(message: dict[str, Any]) -> object:
-    return _payload_of(message).get("key")
-
-
-def _receipt(message: dict[str, Any], channel: str) -> Receipt:
-    payload, ts = _payload_of(message), str(message["ts"])
-    return Receipt(
-        vendor_id=ts,
-        destination=channel,
-        via=VIA,
-        posted_at=datetime.fromtimestamp(float(ts), UTC),
-        severity=Severity(payload["severity"]) if "severity" in payload else None,
-        latency_ms=payload.get("latency_ms"),
-    )

@@ -6,8 +6,6 @@ from typing import Any
 from reflexarc.adapters.http.pool import HttpPool
 from reflexarc.adapters.slack.answers import checked_webhook
 
-VIA = "webhook"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SlackWebhook:

@@ -28,10 +28,12 @@ class SqsDeadLetters:
 
     def keep(self, delivery: Delivery, reason: str) -> None:
         """Store the message; raises Unavailable when it could not be stored."""
-        send_rejected(self, delivery.message_id, delivery.body, reason)
+        send_rejected(self, delivery.message_id, delivery.body, reason, delivery.sender)
 
 
-def send_rejected(to: SqsDeadLetters, message_id: str, original: str, reason: str) -> None:
+def send_rejected(
+    to: SqsDeadLetters, message_id: str, original: str, reason: str, sender: str = ""
+) -> None:
     """Send one rejected/1 with the original, cut on a character where it is too large."""
     reason = legal(reason)[:REASON_MAX] or "no reason was given"
     kept, truncated = cut(original)
@@ -42,6 +44,7 @@ def send_rejected(to: SqsDeadLetters, message_id: str, original: str, reason: st
         rejected_at=to.clock(),
         original=kept,
         truncated=truncated,
+        sender=sender,
     )
     with queue_errors("keeping a rejected message"):
         to.client.send_message(

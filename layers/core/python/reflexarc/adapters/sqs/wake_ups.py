@@ -1,4 +1,4 @@
-"""Fills WakeUps (incidents, notify) with one FIFO queue a vendor."""
+"""Fills WakeUps (incidents, notify) with FIFO queues: one a busy vendor, one for all others."""
 
 import hashlib
 import secrets
@@ -19,16 +19,22 @@ BATCH_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class SqsWakeUps:
-    """Sends wake-ups, ten a request, to the queue of each group's vendor."""
+    """Sends wake-ups, ten a request, to the queue of each group's vendor.
+
+    `queues` belong to one kind of channel each, so that neither delays the other; every other kind
+    is woken through `others`, a new one too.
+    """
 
     client: "SQSClient"
     queues: Mapping[ChannelKind, str]
+    others: str
 
     def wake(self, groups: Iterable[str]) -> None:
         """Send one wake-up a group; every queue is tried before Unavailable is raised."""
         by_queue: dict[str, list[str]] = {}
         for group in dict.fromkeys(groups):
-            by_queue.setdefault(self.queues[vendor_of(group)], []).append(group)
+            queue = self.queues.get(vendor_of(group), self.others)
+            by_queue.setdefault(queue, []).append(group)
         failures: list[str] = []
         for queue, owed in by_queue.items():
             for start in range(0, len(owed), BATCH_MAX):

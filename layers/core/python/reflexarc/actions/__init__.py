@@ -1,0 +1,1 @@
+"""What people press: a click is verified, counts once, and becomes an action for a queue."""

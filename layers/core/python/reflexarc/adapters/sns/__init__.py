@@ -1,0 +1,1 @@
+"""SNS: a topic that anybody in the account may subscribe to."""

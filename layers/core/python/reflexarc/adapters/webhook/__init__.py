@@ -1,0 +1,1 @@
+"""Webhooks of anybody: JSON, signed, over https."""

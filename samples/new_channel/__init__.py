@@ -1,0 +1,1 @@
+"""A kind of channel that reflexarc lacks, as CONTRIBUTING's recipe adds it."""
