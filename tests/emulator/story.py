@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from reflexarc.emulator.processes import wait_until
 from reflexarc.emulator.stack import SLACK_CHANNEL
 from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.severity import Severity
+from tests.benchmarks.storm_killer import workers
 
 _names = (f"node-{number}" for number in itertools.count(1))
 QUIET_S = 0.4
@@ -232,9 +234,8 @@ def rejected(lane: Lane, about: str, queue: str = "GpuFaultsDlqUrl") -> dict[str
 def kill_workers(lane: Lane, function: str) -> int:
     """Kill -9 every worker process of a function inside the emulator; return how many."""
     assert lane.emulator is not None
-    name = f"ministack-lambda-{lane.stack.function(function)}-"
-    children = psutil.Process(lane.emulator.child.process.pid).children(recursive=True)
-    workers = [child for child in children if any(name in word for word in child.cmdline())]
-    for worker in workers:
-        worker.kill()
-    return len(workers)
+    found = workers(lane, function)
+    for worker in found:
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            worker.kill()
+    return len(found)
