@@ -9,11 +9,11 @@ from reflexarc.events.incident import PageRef
 from reflexarc.events.page import Page, Silence
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity
-from reflexarc.incidents.acts import TRIES
 from reflexarc.incidents.document import Inhibition, Match
 from reflexarc.incidents.ending import AT_ONCE
 from reflexarc.incidents.model import ITEMS_MAX
 from reflexarc.incidents.ports import Conflict, Stale
+from reflexarc.incidents.races import TRIES
 from reflexarc.kernel.errors import Unavailable
 from tests.support.desk import ALICE, BOB, Desk
 from tests.support.incidents import NOW, at, clear, signal

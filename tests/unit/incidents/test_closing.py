@@ -2,8 +2,8 @@
 
 from reflexarc.events.incident import PageRef
 from reflexarc.events.signal import Entity
-from reflexarc.incidents.closing import TRIES
 from reflexarc.incidents.ports import Stale
+from reflexarc.incidents.races import TRIES
 from reflexarc.kernel.errors import Unavailable
 from tests.support.desk import Desk
 from tests.support.incidents import clear, signal

@@ -10,8 +10,9 @@ from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity, Hops, Signal
 from reflexarc.incidents.model import EVENTS_MAX, ITEMS_MAX
 from reflexarc.incidents.ports import AlreadyRecorded, Conflict, Stale
+from reflexarc.incidents.races import TRIES
 from reflexarc.incidents.rules import HEALTHY, event_of
-from reflexarc.incidents.service import OUTAGE, TRIES
+from reflexarc.incidents.service import OUTAGE
 from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
 from tests.support.desk import Desk

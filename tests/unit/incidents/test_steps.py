@@ -16,7 +16,7 @@ from reflexarc.incidents.config import default_policy
 from reflexarc.incidents.document import Escalation, Hours, Match, Route
 from reflexarc.incidents.model import Policy
 from reflexarc.incidents.ports import Conflict, Stale
-from reflexarc.incidents.steps import TRIES
+from reflexarc.incidents.races import TRIES
 from reflexarc.kernel.errors import Unavailable
 from tests.support.desk import Desk
 from tests.support.incidents import NOW, at, clear, signal

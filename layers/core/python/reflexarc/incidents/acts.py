@@ -4,19 +4,21 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from reflexarc.events.action import Action
+from reflexarc.events.incident import PageRef
 from reflexarc.events.page import Member, Page, Silence
 from reflexarc.incidents import pages
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.ending import Ending
 from reflexarc.incidents.model import Policy
-from reflexarc.incidents.ports import Answers, Conflict, IncidentBook, Silences, Stale, WakeUps
+from reflexarc.incidents.ports import Answers, IncidentBook, Silences, WakeUps
+from reflexarc.incidents.races import stored, until_won
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.kernel.pause import jittered_pause
 
-TRIES = 8
 _HOW = {"resolve": "resolved by {who}", "not_a_fault": "not a fault, says {who}"}
 _NOTE = {"resolve": "", "not_a_fault": "not a fault"}
 
@@ -90,24 +92,25 @@ class ActionService:
 
     def _change(self, action: Action, change: Callable[[Page], Page]) -> None:
         """Store a change of the page, whatever else happens to it meanwhile, and wake senders."""
-        for attempt in range(TRIES):
-            page = self.book.page(action.page)
-            if page is None or page.state == "resolved":
-                self._answer(action, _too_late(page) if page else "This page is gone.")
-                return
-            draft = Draft(self.book, self.policy(), self.clock())
-            draft.know(page)
-            draft.change(change(page))
-            commit = draft.commit()
-            try:
-                if commit.size:
-                    self.book.commit(commit)
-            except (Stale, Conflict):
-                self.pause(attempt)
-            else:
-                self.wake_ups.wake(sorted({notice.group for notice in commit.notices}))
-                return
-        raise Conflict(f"lost {TRIES} races for page {action.page.scope}")
+        changed = partial(self._changed, action.page, change)
+        found, groups = until_won(changed, f"page {action.page.scope}", self.pause)
+        if found is None or found.state == "resolved":
+            self._answer(action, _too_late(found) if found else "This page is gone.")
+        else:
+            self.wake_ups.wake(sorted(groups))
+
+    def _changed(
+        self, ref: PageRef, change: Callable[[Page], Page]
+    ) -> tuple[Page | None, frozenset[str]]:
+        """Return the page as it was found, changed unless it is over, and the groups with work."""
+        page = self.book.page(ref)
+        if page is None or page.state == "resolved":
+            return page, frozenset()
+        draft = Draft(self.book, self.policy(), self.clock())
+        draft.know(page)
+        draft.change(change(page))
+        commit = stored(self.book, draft)
+        return page, frozenset(notice.group for notice in commit.notices)
 
     def _answer(self, action: Action, text: str) -> None:
         """Tell the person; who cannot be told sees it on the page."""

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from reflexarc.events.incident import PageRef
 from reflexarc.events.page import Member, Page, Story
 from reflexarc.incidents import pages
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.model import Policy
-from reflexarc.incidents.ports import Conflict, IncidentBook, Stale
+from reflexarc.incidents.ports import Conflict, IncidentBook
+from reflexarc.incidents.races import stored, until_won
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.kernel.pause import jittered_pause
 
-TRIES = 8
 _NO_POLICY = Policy(channels=(), routes=())
 
 
@@ -46,17 +47,15 @@ class Closing:
 
     def conclude(self, ref: PageRef) -> Page | None:
         """Resolve a page whose incidents are all well, or open it again; return what it is now."""
-        for attempt in range(TRIES):
-            page = self.book.page(ref)
-            if page is None or page.state == "resolved":
-                return page
-            try:
-                return self._concluded(page)
-            except (Stale, Conflict):
-                self.pause(attempt)
-        return self.book.page(ref)
+        try:
+            return until_won(partial(self._concluded, ref), f"page {ref.scope}", self.pause)
+        except Conflict:
+            return self.book.page(ref)
 
-    def _concluded(self, page: Page) -> Page:
+    def _concluded(self, ref: PageRef) -> Page | None:
+        page = self.book.page(ref)
+        if page is None or page.state == "resolved":
+            return page
         if page.state != "closing":
             if page.lead.state != "resolved" or _settles(page):
                 return page
@@ -70,8 +69,7 @@ class Closing:
         draft = Draft(self.book, _NO_POLICY, self.clock())
         draft.know(before)
         draft.change(after)
-        commit = draft.commit()
-        self.book.commit(commit)
+        commit = stored(self.book, draft)
         if after.state == "resolved":
             with suppress(Unavailable):  # the watchdog's sweep finds them
                 self.wake(sorted({notice.group for notice in commit.notices}))

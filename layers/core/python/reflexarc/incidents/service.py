@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from reflexarc.events.incident import PageRef
 from reflexarc.events.page import JOINABLE, Page
@@ -19,12 +20,12 @@ from reflexarc.incidents.ports import (
     Timers,
     WakeUps,
 )
+from reflexarc.incidents.races import TRIES, until_won
 from reflexarc.incidents.rules import decide, distinct, event_of, in_order, is_needless
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable, Unreadable
 from reflexarc.kernel.pause import jittered_pause
 
-TRIES = 8
 # After so many failures in a row the store is taken for down: the function must still answer
 # within its timeout, or what it did commit would be retried as well.
 OUTAGE = 2
@@ -163,22 +164,20 @@ class IncidentService:
     def _rehome(self, things: Iterable[str], ref: PageRef, policy: Policy) -> frozenset[str]:
         groups: set[str] = set()
         for thing in sorted(things):
-            for attempt in range(TRIES):
-                incident = self.book.load({thing}).get(thing)
-                if incident is None or incident.state != "open" or incident.page != ref:
-                    break
-                draft = Draft(self.book, policy, self.clock())
-                rehome(draft, incident)
-                try:
-                    self.book.commit(draft.commit())
-                except (Stale, Conflict):
-                    self.pause(attempt)
-                    continue
+            rehomed = partial(self._rehomed, thing, ref, policy)
+            if draft := until_won(rehomed, f"a page for incident {thing}", self.pause):
                 groups |= self._finish(draft)
-                break
-            else:
-                raise Conflict(f"incident {thing} found no page in {TRIES} tries")
         return frozenset(groups)
+
+    def _rehomed(self, thing: str, ref: PageRef, policy: Policy) -> Draft | None:
+        """Tell an incident anew whose page ended without it; None where that is not so."""
+        incident = self.book.load({thing}).get(thing)
+        if incident is None or incident.state != "open" or incident.page != ref:
+            return None
+        draft = Draft(self.book, policy, self.clock())
+        rehome(draft, incident)
+        self.book.commit(draft.commit())
+        return draft
 
     def _aftercare(self, seen: Iterable[str], policy: Policy) -> frozenset[str]:
         """Return what incidents still owe that a crashed sender's message had recorded."""

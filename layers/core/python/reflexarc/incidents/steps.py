@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from reflexarc.events.action import Timer
 from reflexarc.events.incident import Incident
@@ -17,12 +18,12 @@ from reflexarc.incidents.model import Policy, Wanted
 from reflexarc.incidents.mutes import asked, mute_of
 from reflexarc.incidents.placing import led
 from reflexarc.incidents.planning import plan_steps
-from reflexarc.incidents.ports import Conflict, IncidentBook, Stale, Timers, WakeUps
+from reflexarc.incidents.ports import IncidentBook, Timers, WakeUps
+from reflexarc.incidents.races import until_won
 from reflexarc.incidents.routes import wanted
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.pause import jittered_pause
 
-TRIES = 8
 QUIET_WORDS = "no further fault for an hour"
 
 
@@ -41,19 +42,19 @@ class StepService:
 
     def tick(self, timer: Timer) -> None:
         """Take what is due of one page; raises Unavailable when it must be tried again."""
-        for attempt in range(TRIES):
-            page = self.book.page(timer.page)
-            if page is None or page.timer != timer.timer or page.state == "resolved":
-                return
-            try:
-                over = self._is_over(page)
-                groups = self.book.owed(page.ref, page.channels) if over else self._step(page)
-            except (Stale, Conflict):
-                self.pause(attempt)
-            else:
-                self.wake_ups.wake(sorted(groups))
-                return
-        raise Conflict(f"lost {TRIES} races for page {timer.page.scope}")
+        due = partial(self._due, timer)
+        groups = until_won(due, f"page {timer.page.scope}", self.pause)
+        if groups is not None:
+            self.wake_ups.wake(sorted(groups))
+
+    def _due(self, timer: Timer) -> frozenset[str] | None:
+        """Take what is due and return the groups with work; None where the timer is too late."""
+        page = self.book.page(timer.page)
+        if page is None or page.timer != timer.timer or page.state == "resolved":
+            return None
+        if self._is_over(page):
+            return self.book.owed(page.ref, page.channels)
+        return self._step(page)
 
     def _is_over(self, page: Page) -> bool:
         """End a page of which all is well by now; return whether it has ended.

@@ -63,7 +63,7 @@ def _chores(settings: WatchdogSettings) -> SweepService:
         chores={
             "stale groups": stale.wake,
             "steps that are due": steps,
-            # A message a node, one by one: where all are silent it may take the rest of the tick.
+            # A look a node, ten a request: where all are silent it may take much of the tick.
             "silent nodes": silence.look,
             "canaries": SqsCanaries(sqs, warm).send,
         },
