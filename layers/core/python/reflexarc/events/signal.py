@@ -10,6 +10,8 @@ from reflexarc.events.gpu_faults import Job
 from reflexarc.events.severity import Severity
 
 EVIDENCE_MAX = 5
+# Incidents of this aspect are about the job that runs on a GPU, not about the GPU.
+APPLICATION = "application"
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.gpu_faults import Finding
 from reflexarc.events.severity import Severity
-from reflexarc.events.signal import EVIDENCE_MAX, Entity, Hops, Order, Signal
+from reflexarc.events.signal import APPLICATION, EVIDENCE_MAX, Entity, Hops, Order, Signal
 from reflexarc.gpu.config import GpuPolicy
 from reflexarc.gpu.findings import entity_of, fault_of, judge_finding
 from reflexarc.gpu.identity import device_of
@@ -18,8 +18,6 @@ from reflexarc.gpu.rules import judge
 from reflexarc.gpu.salvage import Salvaged
 
 EVIDENCE_CHARS = 500
-# Incidents of this aspect are about the job that runs on a GPU, not about the GPU.
-APPLICATION = "application"
 # A message takes well under a second from an agent to its queue; clocks kept by NTP differ by
 # milliseconds. More than this is a clock that is wrong.
 SKEW_TOLERATED = timedelta(seconds=5)

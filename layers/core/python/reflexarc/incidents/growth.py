@@ -14,13 +14,11 @@ from reflexarc.events.incident import (
     PageRef,
 )
 from reflexarc.events.severity import Severity
-from reflexarc.events.signal import Order, Signal
+from reflexarc.events.signal import APPLICATION, Order, Signal
 from reflexarc.incidents.limits import join_labels, join_marks, shown
 from reflexarc.incidents.model import Effect
 
 FLAP_WITHIN = timedelta(hours=1)
-# The aspect of a GPU under which faults of the jobs' own code are kept (gpu/signals.py).
-APPLICATION = "application"
 # So many jobs in a row that fail on one GPU are a reason to suspect the GPU.
 JOBS_SUSPECT = 3
 JOBS_REMEMBERED = timedelta(days=7)

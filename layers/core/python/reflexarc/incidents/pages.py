@@ -11,7 +11,7 @@ from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Channel
 from reflexarc.events.page import HISTORY_MAX, JOINABLE, Entry, Member, Mute, Page, Step
 from reflexarc.events.severity import Severity
-from reflexarc.incidents.growth import APPLICATION
+from reflexarc.events.signal import APPLICATION
 from reflexarc.incidents.model import Group, Wanted
 
 # A mute may end early (a silence expired by hand), so it is looked at this often.

@@ -36,7 +36,7 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
     want = wanted(incident, draft.policy, draft.now)
     group = group_of(incident, draft.policy)
     if want.somebody:
-        mute = _mute(draft, incident)
+        mute = mute_for(draft, incident)
         if mute is not None:
             want = Wanted(channels=want.channels, steps=want.steps, routes=want.routes, mute=mute)
             group = group_of(incident, draft.policy, mute)
@@ -58,7 +58,8 @@ def arrive(draft: Draft, incident: Incident) -> Incident:
     return _opens(draft, latest, incident, group, want)
 
 
-def _mute(draft: Draft, incident: Incident) -> Mute | None:
+def mute_for(draft: Draft, incident: Incident) -> Mute | None:
+    """Return what keeps an incident quiet at this moment; None where nothing does."""
     held = {key: draft.held_by(key) for _, key in asked(incident, draft.policy)}
     return mute_of(incident, draft.policy, held, draft.now)
 
@@ -113,7 +114,7 @@ def _stays(draft: Draft, home: Page, before: Incident | None, stage: Incident) -
     leads = home.lead.fingerprint == stage.fingerprint
     want = wanted(stage, draft.policy, draft.now) if graver and not home.muted else Wanted()
     rises = _rises(home, stage, want)
-    if home.muted and graver and _mute(draft, stage) is None:
+    if home.muted and graver and mute_for(draft, stage) is None:
         if not leads:
             return _speaks_up(draft, home, home.muted, stage)
         home = pages.looked_at_now(home, draft.now)

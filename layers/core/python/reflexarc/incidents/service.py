@@ -9,7 +9,7 @@ from reflexarc.events.page import JOINABLE, Page
 from reflexarc.events.signal import Signal
 from reflexarc.incidents.closing import Closing
 from reflexarc.incidents.draft import Draft
-from reflexarc.incidents.model import EVENTS_MAX, ITEMS_MAX, Policy
+from reflexarc.incidents.model import EVENTS_MAX, ITEMS_MAX, Commit, Policy
 from reflexarc.incidents.placing import rehome
 from reflexarc.incidents.planning import plan_steps
 from reflexarc.incidents.ports import (
@@ -20,7 +20,7 @@ from reflexarc.incidents.ports import (
     Timers,
     WakeUps,
 )
-from reflexarc.incidents.races import TRIES, until_won
+from reflexarc.incidents.races import TRIES, stored, until_won
 from reflexarc.incidents.rules import decide, distinct, event_of, in_order, is_needless
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Unavailable, Unreadable
@@ -106,7 +106,7 @@ class IncidentService:
             except (Stale, Conflict):
                 self.pause(attempt)
             else:
-                return self._finish(draft) | self._aftercare(seen, policy)
+                return self._finish(draft, commit) | self._aftercare(seen, policy)
         raise Conflict(f"lost too many races for {len(bundle)} incidents")
 
     def _drafted(self, chunks: Sequence[Chunk], policy: Policy) -> Draft:
@@ -118,9 +118,9 @@ class IncidentService:
                 decide(draft, incident, chunk)
         return draft
 
-    def _finish(self, draft: Draft) -> frozenset[str]:
+    def _finish(self, draft: Draft, commit: Commit) -> frozenset[str]:
         """Do what a commit leaves to do; a crash before it is made good by the redelivery."""
-        groups = {notice.group for notice in draft.commit().notices}
+        groups = {notice.group for notice in commit.notices}
         for page in draft.planned:
             plan_steps(self.timers, page, draft.now)
         groups |= self._look_again(draft.marked, draft.newcomers, draft.policy)
@@ -165,19 +165,18 @@ class IncidentService:
         groups: set[str] = set()
         for thing in sorted(things):
             rehomed = partial(self._rehomed, thing, ref, policy)
-            if draft := until_won(rehomed, f"a page for incident {thing}", self.pause):
-                groups |= self._finish(draft)
+            if done := until_won(rehomed, f"a page for incident {thing}", self.pause):
+                groups |= self._finish(*done)
         return frozenset(groups)
 
-    def _rehomed(self, thing: str, ref: PageRef, policy: Policy) -> Draft | None:
+    def _rehomed(self, thing: str, ref: PageRef, policy: Policy) -> tuple[Draft, Commit] | None:
         """Tell an incident anew whose page ended without it; None where that is not so."""
         incident = self.book.load({thing}).get(thing)
         if incident is None or incident.state != "open" or incident.page != ref:
             return None
         draft = Draft(self.book, policy, self.clock())
         rehome(draft, incident)
-        self.book.commit(draft.commit())
-        return draft
+        return draft, stored(self.book, draft)
 
     def _aftercare(self, seen: Iterable[str], policy: Policy) -> frozenset[str]:
         """Return what incidents still owe that a crashed sender's message had recorded."""

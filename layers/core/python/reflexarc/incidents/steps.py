@@ -9,14 +9,14 @@ from reflexarc.events.action import Timer
 from reflexarc.events.incident import Incident
 from reflexarc.events.notice import Channel
 from reflexarc.events.page import Page, Step
+from reflexarc.events.signal import APPLICATION
 from reflexarc.incidents import pages
 from reflexarc.incidents.closing import Closing
 from reflexarc.incidents.draft import Draft
 from reflexarc.incidents.ending import Ending
-from reflexarc.incidents.growth import APPLICATION, gravity
+from reflexarc.incidents.growth import gravity
 from reflexarc.incidents.model import Policy, Wanted
-from reflexarc.incidents.mutes import asked, mute_of
-from reflexarc.incidents.placing import led
+from reflexarc.incidents.placing import led, mute_for
 from reflexarc.incidents.planning import plan_steps
 from reflexarc.incidents.ports import IncidentBook, Timers, WakeUps
 from reflexarc.incidents.races import until_won
@@ -102,8 +102,7 @@ class StepService:
 
     def _looked(self, draft: Draft, page: Page) -> Page:
         """Tell a muted page once its mute is over; until then look again."""
-        held = {key: self.book.held_by(key) for _, key in asked(page.lead, draft.policy)}
-        mute = mute_of(page.lead, draft.policy, held, draft.now)
+        mute = mute_for(draft, page.lead)
         if mute is not None:
             rest = (*page.steps, pages.look_again(mute, draft.now))
             return pages.stepped(page.model_copy(update={"muted": mute}), rest)

@@ -37,9 +37,13 @@ class Supplies:
 
     def secret(self, arn: str, shape: type[T], example: str) -> Secret[T]:
         """Return a secret that is read when a message first needs it."""
-        return SecretsManagerSecret(
-            clients.secrets_manager(), arn, shape, example=example, failing=_secret_fails
-        )
+        return _secret(arn, shape, example)
+
+
+def _secret(arn: str, shape: type[T], example: str) -> Secret[T]:
+    return SecretsManagerSecret(
+        clients.secrets_manager(), arn, shape, example=example, failing=_secret_fails
+    )
 
 
 def _secret_fails(reason: str) -> None:
@@ -99,11 +103,5 @@ def slack_answers(secret_arn: str, api_url: str) -> SlackAnswers:
     """Return what tells a person in Slack what became of their click."""
     return SlackAnswers(
         api=SlackWebApi(http=HttpPool(), url=api_url),
-        secret=SecretsManagerSecret(
-            clients.secrets_manager(),
-            secret_arn,
-            slack.SlackSecret,
-            example=slack.EXAMPLE,
-            failing=_secret_fails,
-        ),
+        secret=_secret(secret_arn, slack.SlackSecret, slack.EXAMPLE),
     )

@@ -133,15 +133,7 @@ class DynamoOutbox:
 
     def _stale(self, shard: int, before: datetime) -> Iterator[str]:
         pages = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            IndexName=rows.WATCH,
-            KeyConditionExpression="watch_pk = :shard AND watch_sk < :before",
-            ProjectionExpression="#group",
-            ExpressionAttributeNames={"#group": "group"},
-            ExpressionAttributeValues={
-                ":shard": rows.text(f"OUT#{shard}"),
-                ":before": rows.text(rows.iso(before)),
-            },
+            **rows.waiting(self.table, f"OUT#{shard}", before, "group")
         )
         with store_errors("looking for notices that wait"):
             for row in (row for page in pages for row in page["Items"]):

@@ -25,15 +25,7 @@ class DynamoDuePages:
         """Yield the timers that were due before a moment (eventually consistent)."""
         for shard in range(rows.DUE_SHARDS):
             pages = self.client.get_paginator("query").paginate(
-                TableName=self.table,
-                IndexName=rows.WATCH,
-                KeyConditionExpression="watch_pk = :shard AND watch_sk < :before",
-                ProjectionExpression="watch_sk, #timer",
-                ExpressionAttributeNames={"#timer": "timer"},
-                ExpressionAttributeValues={
-                    ":shard": rows.text(f"DUE#{shard}"),
-                    ":before": rows.text(rows.iso(before)),
-                },
+                **rows.waiting(self.table, f"DUE#{shard}", before, "timer")
             )
             with store_errors("looking for pages that are due"):
                 for row in (row for page in pages for row in page["Items"]):

@@ -69,6 +69,18 @@ def incident_key(fingerprint: str) -> Key:
     return key(f"INC#{fingerprint}", "INC")
 
 
+def waiting(table: str, shard: str, before: datetime, wanted: str) -> dict[str, Any]:
+    """Return the query for `watch_sk` and one attribute of a shard's rows, before a moment."""
+    return {
+        "TableName": table,
+        "IndexName": WATCH,
+        "KeyConditionExpression": "watch_pk = :shard AND watch_sk < :before",
+        "ProjectionExpression": "watch_sk, #wanted",
+        "ExpressionAttributeNames": {"#wanted": wanted},
+        "ExpressionAttributeValues": {":shard": text(shard), ":before": text(iso(before))},
+    }
+
+
 def page_key(ref: PageRef) -> Key:
     """Return the key of a page; the generations of a scope sort in their order."""
     return key(f"PAGE#{ref.scope}", f"A#{ref.generation:08d}")
