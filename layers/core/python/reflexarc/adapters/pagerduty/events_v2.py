@@ -12,6 +12,7 @@ from typing import Any
 
 from reflexarc.adapters.http.pool import Answer, HttpPool
 from reflexarc.adapters.pagerduty.secret import PagerDutySecret
+from reflexarc.adapters.secrets.refusal import despite_refusal
 from reflexarc.adapters.secrets.secret import Secret
 from reflexarc.events.notice import Channel
 from reflexarc.events.page import Story
@@ -48,12 +49,11 @@ class PagerDutyEvents:
     def send(self, task: Task, channel: Channel, receipt: Receipt | None) -> Receipt:
         """Send one event; any repeat of it is harmless."""
         del receipt
-        try:
-            self._enqueue(task.body, self.secret.current().key(channel.secret), channel)
-        except _KeyRefused:
-            if (other := self.secret.renewed()) is None:
-                raise
-            self._enqueue(task.body, other.key(channel.secret), channel)
+        despite_refusal(
+            self.secret,
+            _KeyRefused,
+            lambda secret: self._enqueue(task.body, secret.key(channel.secret), channel),
+        )
         return task.becomes
 
     def find(
@@ -67,7 +67,7 @@ class PagerDutyEvents:
         if not key:
             raise _KeyRefused(
                 f"the PagerDuty secret has no key {channel.secret or 'routing_key'!r} for channel "
-                f"{channel.name}: {self.secret.advice}"
+                f"{channel.name}"
             )
         self._check(self.http.post(f"{self.url}/v2/enqueue", {"routing_key": key, **event}))
 
@@ -89,5 +89,5 @@ class PagerDutyEvents:
         said = "; ".join(str(error) for error in errors) if isinstance(errors, list) else ""
         # The only sign of a deleted or mistyped integration is the wording of its 400.
         if "routing" in said.lower():
-            raise _KeyRefused(f"PagerDuty refuses the integration key: {self.secret.advice}")
+            raise _KeyRefused("PagerDuty refuses the integration key")
         raise Rejected(f"PagerDuty refuses the event: {said or answer.text()}"[:1_000])

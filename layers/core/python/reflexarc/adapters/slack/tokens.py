@@ -1,8 +1,9 @@
-"""Calls Slack with the secret as it is; after a refusal once more, if there is a newer one."""
+"""What a Slack secret holds, and calls that need it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
+from reflexarc.adapters.secrets.refusal import despite_refusal
 from reflexarc.adapters.secrets.secret import Secret
 from reflexarc.adapters.slack.answers import TokenRefused
 from reflexarc.adapters.slack.secret import SlackSecret
@@ -12,12 +13,7 @@ T = TypeVar("T")
 
 def with_secret(secret: Secret[SlackSecret], call: Callable[[SlackSecret], T]) -> T:
     """Return what the call returns; raises TokenRefused, with what to do, when none is taken."""
-    for value in _values(secret):
-        try:
-            return call(value)
-        except TokenRefused as error:
-            refusal = error
-    raise TokenRefused(f"{refusal}: {secret.advice}") from refusal
+    return despite_refusal(secret, TokenRefused, call)
 
 
 def token_of(secret: SlackSecret) -> str:
@@ -28,9 +24,3 @@ def token_of(secret: SlackSecret) -> str:
 def webhook_of(secret: SlackSecret) -> str:
     """Return the incoming webhook's URL, empty where there is none."""
     return secret.webhook_url.get_secret_value()
-
-
-def _values(secret: Secret[SlackSecret]) -> Iterator[SlackSecret]:
-    yield secret.current()
-    if (newer := secret.renewed()) is not None:
-        yield newer

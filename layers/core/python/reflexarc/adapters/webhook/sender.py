@@ -5,11 +5,11 @@ it has seen: a missing answer is no danger, it is Unavailable, and nothing needs
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from reflexarc.adapters.http.pool import Answer, HttpPool
+from reflexarc.adapters.secrets.refusal import despite_refusal
 from reflexarc.adapters.secrets.secret import Secret
 from reflexarc.adapters.webhook import signature
 from reflexarc.adapters.webhook.secret import WebhookSecret
@@ -56,14 +56,12 @@ class WebhookSender:
         """Post one event; a refused key is read again once."""
         del receipt
         body = json.dumps(task.body, ensure_ascii=False, separators=(",", ":")).encode()
-        for secret in self._secrets():
-            try:
-                self._post(body, str(task.body["id"]), secret, channel)
-            except _KeyRefused as error:
-                refusal = error
-            else:
-                return task.becomes
-        raise _KeyRefused(f"{refusal}: {self.secret.advice}") from refusal
+        despite_refusal(
+            self.secret,
+            _KeyRefused,
+            lambda secret: self._post(body, str(task.body["id"]), secret, channel),
+        )
+        return task.becomes
 
     def find(
         self, task: Task, story: Story, channel: Channel, receipt: Receipt | None
@@ -71,11 +69,6 @@ class WebhookSender:
         """Return None: a repeat is harmless, so there is nothing to look for."""
         del task, story, channel, receipt
         return None
-
-    def _secrets(self) -> Iterator[WebhookSecret]:
-        yield self.secret.current()
-        if (newer := self.secret.renewed()) is not None:
-            yield newer
 
     def _post(self, body: bytes, event_id: str, secret: WebhookSecret, channel: Channel) -> None:
         name = channel.secret or channel.name
