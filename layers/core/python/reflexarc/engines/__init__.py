@@ -1,0 +1,1 @@
+"""Pure machinery that several slices share: the rule language, OTLP's wire form, redaction."""

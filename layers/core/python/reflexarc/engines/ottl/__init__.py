@@ -1,0 +1,1 @@
+"""OTTL conditions, as the OpenTelemetry Collector's filter processor speaks them."""

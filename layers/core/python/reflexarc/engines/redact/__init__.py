@@ -1,0 +1,1 @@
+"""Redaction: what must not leave, found and replaced; fails closed."""

@@ -1,0 +1,1 @@
+"""What becomes of telemetry: rules, guards, sampling, aggregation, and an exact account of it."""
