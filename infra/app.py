@@ -6,13 +6,14 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 
 from infra import catalog
-from infra.stack.agent_access import AgentAccess
+from infra.stack.agent_access import AgentAccess, ForwarderAccess
 from infra.stack.alarms import Alarms
+from infra.stack.bucket import TelemetryBucket
 from infra.stack.functions import Functions, Stores
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
-from infra.stack.table import FleetTable, IncidentsTable
+from infra.stack.table import FleetTable, IncidentsTable, TelemetryTable
 from infra.stack.topics import Topics
 
 STACK_NAME = "reflexarc"
@@ -42,11 +43,15 @@ class ReflexarcStack(cdk.Stack):
         queues = Queues(self, parameters)
         table = IncidentsTable(self)
         fleet = FleetTable(self)
+        accounts = TelemetryTable(self)
+        bucket = TelemetryBucket(self, parameters, queues[catalog.TELEMETRY].main)
         secrets = Secrets(self)
         topics = Topics(self, parameters)
-        functions = Functions(self, parameters, Stores(queues, table, fleet, secrets, topics))
+        stores = Stores(queues, table, fleet, accounts, bucket, secrets, topics)
+        functions = Functions(self, parameters, stores)
         alarms = Alarms(self, parameters, queues, functions)
         access = AgentAccess(self, queues)
+        forwarders = ForwarderAccess(self, queues, bucket)
         for queue in catalog.QUEUES:
             self._output(f"{logical(queue.name)}QueueUrl", queues[queue].main.queue_url)
             self._output(f"{logical(queue.name)}DlqUrl", queues[queue].dead_letter.queue_url)
@@ -56,6 +61,9 @@ class ReflexarcStack(cdk.Stack):
             self._output(f"{topic.title}TopicArn", topics.arn(topic))
         self._output("IncidentsTableName", table.table.table_name)
         self._output("FleetTableName", fleet.table.table_name)
+        self._output("TelemetryTableName", accounts.table.table_name)
+        self._output("TelemetryBucketName", bucket.name)
+        self._output("ForwarderPolicyArn", forwarders.policy.managed_policy_arn)
         self._output("AgentPolicyArn", access.policy.managed_policy_arn)
         self._output("IngestUrl", functions.urls["ingest"].address)
         self._output("IngestPolicyArn", functions.urls["ingest"].policy.managed_policy_arn)

@@ -8,14 +8,17 @@ grants sending to it, a secret's ARN grants reading it. `infra/stack` turns this
 from collections.abc import Mapping
 
 from infra.kinds import (
+    DAY,
     HOUR,
     MINUTE,
+    Accounts,
     EveryMinute,
     Fleet,
     FromAnyone,
     FromHttps,
     FromQueue,
     Function,
+    Objects,
     Parameter,
     Publish,
     Queue,
@@ -77,6 +80,42 @@ SIGNALS = Queue(
     oldest_alarm_s=5 * MINUTE,
     oldest_runbook="signals-age",
 )
+TELEMETRY_TIMEOUT_S = 60
+TELEMETRY_WINDOW_S = 5
+TELEMETRY = Queue(
+    "telemetry",
+    "OTLP batches from ingest, from forwarders, and what they wrote to the bucket",
+    visibility_s=VISIBILITY_PER_TIMEOUT * TELEMETRY_TIMEOUT_S + TELEMETRY_WINDOW_S,
+    # An hour of an outage; a batch that kills its function is put aside within that hour.
+    max_receive=10,
+    hears_of_objects=True,
+    oldest_alarm_s=30 * MINUTE,
+    oldest_runbook="telemetry-age",
+)
+TELEMETRY_FORWARD = Queue(
+    "telemetry-forward",
+    "what one backend did not take yet",
+    visibility_s=VISIBILITY_PER_TIMEOUT * TELEMETRY_TIMEOUT_S,
+    # Each attempt that a backend refuses is a new message; this counts crashes alone.
+    max_receive=10,
+    # A backend may rightly be down for hours: what waits is worth little when it is older.
+    oldest_alarm_s=HOUR,
+    oldest_runbook="telemetry-forward-age",
+)
+LLM_SPANS = Queue(
+    "llm-spans",
+    "LLM spans, byte for byte, where the configuration hands them on",
+    visibility_s=VISIBILITY_PER_TIMEOUT * MINUTE,
+    max_receive=10,
+    retention_s=4 * DAY,
+)
+SERIES = Queue(
+    "series",
+    "points of the metrics that the configuration lists",
+    visibility_s=VISIBILITY_PER_TIMEOUT * MINUTE,
+    max_receive=10,
+    retention_s=HOUR,
+)
 # A wake-up that fails comes back after its visibility timeout: that is the recovery from a crash,
 # so its receive count may grow without anything being wrong.
 NOTIFY_SLACK = Queue(
@@ -125,6 +164,10 @@ QUEUES = (
     NOTIFY_PAGERDUTY,
     NOTIFY_OTHERS,
     NOTIFY_LATER,
+    TELEMETRY,
+    TELEMETRY_FORWARD,
+    LLM_SPANS,
+    SERIES,
 )
 
 
@@ -142,7 +185,8 @@ PAGERDUTY = Secret(
 WEBHOOK = Secret(
     "webhook", "Webhook", "Keys that sign webhooks, by name: two while one changes", {}
 )
-SECRETS = (SLACK, PAGERDUTY, WEBHOOK)
+BACKENDS = Secret("telemetry", "Telemetry", "Keys for the backends that telemetry goes on to", {})
+SECRETS = (SLACK, PAGERDUTY, WEBHOOK, BACKENDS)
 
 
 ALERTS = Topic("alerts", "Alerts")
@@ -246,8 +290,11 @@ FUNCTIONS = (
             "INCIDENTS_TABLE": Table.TOKENS,
             "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
             "GPU_READINGS_QUEUE_URL": SendTo(GPU_READINGS),
+            "TELEMETRY_QUEUE_URL": SendTo(TELEMETRY),
+            "TELEMETRY_BUCKET": Objects.HAND_IN,
             "INGEST_AUTH": Parameter("IngestAuth"),
         },
+        reads_otlp=True,
         # Faults of nodes without a queue come this way; the reservation is their limit as well.
     ),
     Function(
@@ -265,6 +312,32 @@ FUNCTIONS = (
             "SLACK_SECRET_ARN": Read(SLACK),
         },
         # Everybody may call it; the reservation is their limit.
+    ),
+    Function(
+        "telemetry_rules",
+        "applies the rules to telemetry, hands on what others need, forwards and counts the rest",
+        (
+            FromQueue(TELEMETRY, batch_size=100, window_s=TELEMETRY_WINDOW_S, max_concurrency=20),
+            # Of its own, so that a backend that hangs holds up nobody but itself.
+            FromQueue(TELEMETRY_FORWARD, batch_size=10, max_concurrency=5),
+        ),
+        timeout_s=TELEMETRY_TIMEOUT_S,
+        memory_mb=1024,
+        environment={
+            "INCIDENTS_TABLE": Table.CONFIGURATION,
+            "TELEMETRY_TABLE": Accounts.KEEP,
+            "TELEMETRY_BUCKET": Objects.WORK,
+            "REJECTED_QUEUE_URL": SendTo(TELEMETRY, dead_letter=True),
+            "FORWARD_QUEUE_URL": SendTo(TELEMETRY_FORWARD),
+            "FORWARD_REJECTED_QUEUE_URL": SendTo(TELEMETRY_FORWARD, dead_letter=True),
+            "GPU_FAULTS_QUEUE_URL": SendTo(GPU_FAULTS),
+            "GPU_READINGS_QUEUE_URL": SendTo(GPU_READINGS),
+            "LLM_SPANS_QUEUE_URL": SendTo(LLM_SPANS),
+            "SERIES_QUEUE_URL": SendTo(SERIES),
+            "BACKENDS_SECRET_ARN": Read(BACKENDS),
+        },
+        reads_otlp=True,
+        on_page_path=False,
     ),
     Function(
         "watchdog",

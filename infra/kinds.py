@@ -25,6 +25,8 @@ class Queue:
     agents_send: bool = False
     # Amazon EventBridge sends it which instances Auto Scaling groups end.
     hears_of_leavers: bool = False
+    # S3 sends it what forwarders write to the telemetry bucket.
+    hears_of_objects: bool = False
     # An alarm rings when the oldest message is older; none where nothing consumes yet.
     oldest_alarm_s: int | None = None
     oldest_runbook: str = ""
@@ -110,8 +112,10 @@ class Table(Enum):
     TOKENS = (("GetItem",), ("TOKEN#*",))
     # That a click was taken.
     CLICKS = (("PutItem",), ("CLICK#*",))
+    # The configuration, and nothing else.
+    CONFIGURATION = (("GetItem",), ("CONFIG",))
     # The sparse index says which groups wait and which steps are due; beside it the configuration.
-    SWEEP = (("GetItem",), ("CONFIG",))
+    SWEEP = (("GetItem",), ("CONFIG",), "watch")
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ class Table(Enum):
     @property
     def reads_index(self) -> bool:
         """Return whether the function may query the `watch` index."""
-        return self is Table.SWEEP
+        return "watch" in self.value
 
 
 class Fleet(Enum):
@@ -144,6 +148,30 @@ class Fleet(Enum):
     WATCH = ("Query", "UpdateItem")
 
 
+class Accounts(Enum):
+    """Environment value: the telemetry table's name, and what the function may do with it."""
+
+    # Which messages are accounted for, and the hours' counters, in one transaction.
+    KEEP = ("BatchGetItem", "GetItem", "PutItem", "UpdateItem")
+
+
+class Objects(Enum):
+    """Environment value: the telemetry bucket's name, and the actions under which prefixes."""
+
+    # What is too large for a message.
+    HAND_IN = ((("PutObject",), ("inbox",)),)
+    # Read once, and gone when it is accounted for; what is archived stays.
+    WORK = (
+        (("DeleteObject", "GetObject"), ("inbox", "inbox-direct", "forward")),
+        (("PutObject",), ("archive", "dead", "forward")),
+    )
+
+    @property
+    def tells_missing(self) -> bool:
+        """Return whether the function must know an object that is gone from one it may not read."""
+        return self is Objects.WORK
+
+
 @dataclass(frozen=True)
 class RoleId:
     """Environment value: the unique id of another function's role, which nobody can take over."""
@@ -151,7 +179,7 @@ class RoleId:
     function: str
 
 
-Value = SendTo | Read | Publish | Parameter | Table | Fleet | RoleId
+Value = SendTo | Read | Publish | Parameter | Table | Fleet | Accounts | Objects | RoleId
 
 
 @dataclass(frozen=True)
@@ -195,6 +223,8 @@ class Function:
     timeout_s: int
     memory_mb: int
     environment: Mapping[str, Value]
+    # Carries the layer of what reads OTLP.
+    reads_otlp: bool = False
     # Takes the stack's ReservedConcurrency parameter, when it is set.
     on_page_path: bool = True
 

@@ -4,7 +4,8 @@
 
     build/core         reflexarc, less what only nodes and laptops run
     build/deps         the lock's `functions` group for Lambda: manylinux aarch64, CPython 3.13
-    build/deps-local   the same for this interpreter: emulators ignore a function's Runtime
+    build/otlp         the lock's `otlp` group for Lambda: what reads OTLP, for few functions
+    build/*-local      the same two for this interpreter: emulators ignore a function's Runtime
 
 Nothing happens when nothing changed.
 """
@@ -31,7 +32,11 @@ UNZIPPED_MAX = 250 * 1024 * 1024
 NOT_IN_LAMBDA = frozenset({"agent", "cli", "emulator"})
 # botocore carries the models of 400 services (25 MB); these are the ones whose clients we make,
 # and STS, which credentials may need.
-AWS_MODELS = frozenset({"dynamodb", "secretsmanager", "sns", "sqs", "sts"})
+AWS_MODELS = frozenset({"dynamodb", "s3", "secretsmanager", "sns", "sqs", "sts"})
+# Folder in BUILD: the lock's group that it holds.
+GROUPS = {"deps": "functions", "otlp": "otlp"}
+# For type checkers, compilers, and whoever prefers another backend than C.
+_UNREAD = ("*.pyi", "*.a", "*.h", "*.pxd", "*.pyx", "_cffi.*.so")
 _LEGAL = ("LICEN", "NOTICE", "COPYING", "AUTHORS")
 
 
@@ -43,14 +48,14 @@ def main(arguments: list[str] | None = None) -> None:
     if uv is None:
         parser.error("uv is not on the PATH: use --uv, or `make layers`")
     lambda_python = _find_python(uv)
-    requirements = _requirements(uv)
-    changed = (
-        _build_core(lambda_python),
-        _build_deps(uv, "deps", requirements, _for_lambda(), lambda_python),
-        _build_deps(uv, "deps-local", requirements, ["--python", sys.executable], sys.executable),
-    )
-    if any(changed):
-        for folder in ("core", "deps", "deps-local"):
+    here = ["--python", sys.executable]
+    changed = {"core": _build_core(lambda_python)}
+    for name, group in GROUPS.items():
+        wanted = _requirements(uv, group)
+        changed[name] = _build_deps(uv, name, wanted, _for_lambda(), lambda_python)
+        changed[f"{name}-local"] = _build_deps(uv, f"{name}-local", wanted, here, sys.executable)
+    if any(changed.values()):
+        for folder in changed:
             sys.stdout.write(f"build/{folder}: {_megabytes(BUILD / folder):.1f} MB\n")
         if lambda_python is None:
             sys.stdout.write(
@@ -85,9 +90,9 @@ def _find_python(uv: str) -> str | None:
     return next((str(python) for python in sorted(Path.home().glob(pattern))), None)
 
 
-def _requirements(uv: str) -> str:
+def _requirements(uv: str, group: str) -> str:
     command = [uv, "export", "--frozen", "--quiet", "--no-default-groups", "--only-group"]
-    command += ["functions", "--no-hashes", "--no-annotate", "--no-header"]
+    command += [group, "--no-hashes", "--no-annotate", "--no-header"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout  # noqa: S603 - our own arguments
 
 
@@ -140,9 +145,11 @@ def _strip(packages: Path, licenses: Path) -> None:
     (packages / ".lock").unlink(missing_ok=True)
     for folder in [*packages.rglob("__pycache__"), *packages.rglob("tests")]:
         shutil.rmtree(folder, ignore_errors=True)
-    for service in (packages / "botocore" / "data").iterdir():
-        if service.is_dir() and service.name not in AWS_MODELS:
+    for service in (packages / "botocore" / "data").glob("*/"):
+        if service.name not in AWS_MODELS:
             shutil.rmtree(service)
+    for unread in (file for name in _UNREAD for file in packages.rglob(name)):
+        unread.unlink()
 
 
 def _keep_legal_texts(metadata: Path, target: Path) -> None:

@@ -42,6 +42,8 @@ _METRICS = (
     _Watch("gpu_alert", "FaultsRejected", "Fault batches that no one can read", 1),
     # One stranger is nothing; the same minute after minute is somebody, or a wrong secret.
     _Watch("slack_action", "ClicksRefused", "Clicks are refused", 10, of_minutes=15),
+    # A backend that is down for a minute catches up by itself.
+    _Watch("telemetry_rules", "BackendFailing", "A backend takes no telemetry", 10, of_minutes=15),
     _Watch("watchdog", "Swept", "Notices stay behind, tick after tick", 5),
 )
 

@@ -14,13 +14,16 @@ from constructs import Construct
 from infra import catalog, kinds
 from infra.kinds import Function
 from infra.paths import ROOT
+from infra.stack.bucket import TelemetryBucket
 from infra.stack.function_urls import FunctionUrl, OpenUrl
 from infra.stack.parameters import Parameters
 from infra.stack.queues import Queues, logical
 from infra.stack.secrets import Secrets
-from infra.stack.table import FleetTable, IncidentsTable
+from infra.stack.table import FleetTable, IncidentsTable, TelemetryTable
 from infra.stack.topics import Topics
 
+_Stored = kinds.Table | kinds.Fleet | kinds.Accounts | kinds.Objects
+_Reachable = _Stored | kinds.SendTo | kinds.Read | kinds.Publish
 _NOT_DEPLOYED = ["**/__pycache__", "*.md"]
 
 
@@ -31,6 +34,8 @@ class Stores:
     queues: Queues
     table: IncidentsTable
     fleet: FleetTable
+    accounts: TelemetryTable
+    bucket: TelemetryBucket
     secrets: Secrets
     topics: Topics
 
@@ -46,6 +51,8 @@ class Functions:
             _layer(scope, "CoreLayer", "build/core", "reflexarc itself"),
             _layer(scope, "DepsLayer", "build/deps", "what reflexarc imports, from uv.lock"),
         ]
+        # Of its own, so that the page path does not unpack what it never imports.
+        self._otlp = _layer(scope, "OtlpLayer", "build/otlp", "what reads OTLP, from uv.lock")
         self.urls: dict[str, FunctionUrl] = {}
         self.open_urls: dict[str, OpenUrl] = {}
         self.deployed: Mapping[str, lam.Function] = {
@@ -80,7 +87,7 @@ class Functions:
             code=lam.Code.from_asset(
                 str(ROOT / "functions" / function.name), exclude=_NOT_DEPLOYED
             ),
-            layers=self._layers,
+            layers=[*self._layers, *([self._otlp] if function.reads_otlp else [])],
             role=role,
             log_group=group,
             timeout=Duration.seconds(function.timeout_s),
@@ -118,17 +125,13 @@ class Functions:
 
     def _reachable(
         self,
-        value: kinds.Table | kinds.Fleet | kinds.SendTo | kinds.Read | kinds.Publish,
+        value: _Reachable,
         role: iam.Role,
     ) -> str:
         stores = self._stores
         match value:
-            case kinds.Table():
-                stores.table.grant(role, value)
-                return stores.table.table.table_name
-            case kinds.Fleet():
-                stores.fleet.grant(role, value)
-                return stores.fleet.table.table_name
+            case kinds.Table() | kinds.Fleet() | kinds.Accounts() | kinds.Objects():
+                return self._stored(value, role)
             case kinds.SendTo():
                 queue = stores.queues.destination(value)
                 role.add_to_policy(
@@ -141,6 +144,22 @@ class Functions:
             case kinds.Publish(topic):
                 stores.topics.grant(role, topic)
                 return stores.topics.arn(topic)
+
+    def _stored(self, value: _Stored, role: iam.Role) -> str:
+        stores = self._stores
+        match value:
+            case kinds.Table():
+                stores.table.grant(role, value)
+                return stores.table.table.table_name
+            case kinds.Fleet():
+                stores.fleet.grant(role, value)
+                return stores.fleet.table.table_name
+            case kinds.Accounts():
+                stores.accounts.grant(role, value)
+                return stores.accounts.table.table_name
+            case kinds.Objects():
+                stores.bucket.grant(role, value)
+                return stores.bucket.name
 
     def _trigger(
         self,

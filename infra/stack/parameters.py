@@ -41,6 +41,14 @@ class Parameters:
                 description="Days that the idle hours of each GPU are kept",
             ),
         }
+        self.archive_days = CfnParameter(
+            scope,
+            "TelemetryArchiveDays",
+            type="Number",
+            default=30,
+            min_value=1,
+            description="Days that telemetry is archived, as it came, before rules drop from it",
+        ).value_as_number
         self.log_retention = CfnParameter(
             scope,
             "LogRetentionDays",

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from infra import catalog, kinds
 from infra.kinds import Queue
+from infra.stack.bucket import bucket_arn
 from infra.stack.leavers import leavers_rule
 from infra.stack.parameters import Parameters
 
@@ -75,12 +76,20 @@ class Queues:
         if queue.hears_of_leavers:
             rule = leavers_rule(self._scope, self._parameters, main)
             more.append(_lets_rule_send(main, rule))
-        self._guard(f"{title}QueuePolicy", main, more)
+        if queue.hears_of_objects:
+            more.append(_lets_bucket_send(main))
+        self._guard(f"{title}QueuePolicy", main, more, everywhere=queue.hears_of_objects)
         self._guard(f"{title}DlqPolicy", dead_letter, ())
         return QueuePair(main, dead_letter)
 
-    def _guard(self, name: str, queue: sqs.Queue, more: Sequence[Any]) -> None:
+    def _guard(
+        self, name: str, queue: sqs.Queue, more: Sequence[Any], *, everywhere: bool = False
+    ) -> None:
+        """Demand TLS on AWS; `everywhere` keeps what else the policy says in an emulator too."""
         statements: list[Any] = [_only_tls(queue), *more]
+        if everywhere:
+            condition = self._parameters.on_aws.logical_id
+            statements[0] = Fn.condition_if(condition, statements[0], Fn.ref("AWS::NoValue"))
         policy = sqs.CfnQueuePolicy(
             self._scope,
             name,
@@ -88,7 +97,8 @@ class Queues:
             policy_document={"Version": "2012-10-17", "Statement": statements},
         )
         # An emulator speaks plain HTTP on loopback; only there may this policy be absent.
-        policy.cfn_options.condition = self._parameters.on_aws
+        if not everywhere:
+            policy.cfn_options.condition = self._parameters.on_aws
 
 
 def logical(name: str) -> str:
@@ -143,4 +153,22 @@ def _lets_rule_send(queue: sqs.Queue, rule: events.CfnRule) -> Statement:
         "Action": "sqs:SendMessage",
         "Resource": queue.queue_arn,
         "Condition": {"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
+    }
+
+
+def _lets_bucket_send(queue: sqs.Queue) -> Statement:
+    """Let S3 speak for our own bucket: the account too, for a bucket's name can be taken over.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    """
+    return {
+        "Sid": "ObjectsOfThisStack",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue.queue_arn,
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": bucket_arn()},
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        },
     }

@@ -1,4 +1,4 @@
-"""The tables: incidents with all that one transaction touches, and the fleet's last state."""
+"""The tables: incidents with all that one transaction touches, the fleet, telemetry's accounts."""
 
 from typing import Any
 
@@ -65,6 +65,30 @@ class FleetTable:
         )
 
     def grant(self, role: iam.Role, access: kinds.Fleet) -> None:
+        """Let a role do what the catalogue says, on this table alone."""
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"dynamodb:{action}" for action in access.value],
+                resources=[self.table.table_arn],
+            )
+        )
+
+
+class TelemetryTable:
+    """Which messages were accounted for, and the hours' counters."""
+
+    def __init__(self, scope: Construct) -> None:
+        self.table = _table(
+            scope,
+            "TelemetryTable",
+            point_in_time_recovery_specification=ddb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            # What was dropped, by which rule and version, is evidence: it outlives the stack.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+
+    def grant(self, role: iam.Role, access: kinds.Accounts) -> None:
         """Let a role do what the catalogue says, on this table alone."""
         role.add_to_policy(
             iam.PolicyStatement(

@@ -61,6 +61,8 @@ INGEST = {
     "INCIDENTS_TABLE": "incidents",
     "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
     "GPU_READINGS_QUEUE_URL": f"{_QUEUES}-gpu-readings",
+    "TELEMETRY_QUEUE_URL": f"{_QUEUES}-telemetry",
+    "TELEMETRY_BUCKET": "telemetry",
     "INGEST_AUTH": "AWS_IAM",
 }
 SLACK_ACTION = {
@@ -69,4 +71,19 @@ SLACK_ACTION = {
     "INCIDENTS_TABLE": "incidents",
     "SIGNALS_QUEUE_URL": f"{_QUEUES}-signals",
     "SLACK_SECRET_ARN": NOTIFY["SLACK_SECRET_ARN"],
+}
+TELEMETRY_RULES = {
+    **_AWS,
+    "POWERTOOLS_SERVICE_NAME": "telemetry_rules",
+    "INCIDENTS_TABLE": "incidents",
+    "TELEMETRY_TABLE": "telemetry",
+    "TELEMETRY_BUCKET": "telemetry",
+    "REJECTED_QUEUE_URL": f"{_QUEUES}-telemetry-dlq",
+    "FORWARD_QUEUE_URL": f"{_QUEUES}-telemetry-forward",
+    "FORWARD_REJECTED_QUEUE_URL": f"{_QUEUES}-telemetry-forward-dlq",
+    "GPU_FAULTS_QUEUE_URL": f"{_QUEUES}-gpu-faults",
+    "GPU_READINGS_QUEUE_URL": f"{_QUEUES}-gpu-readings",
+    "LLM_SPANS_QUEUE_URL": f"{_QUEUES}-llm-spans",
+    "SERIES_QUEUE_URL": f"{_QUEUES}-series",
+    "BACKENDS_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:telemetry-AbCdEf",
 }

@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from infra.paths import BUILD, ROOT, TEMPLATE
-from reflexarc.emulator import ministack
+from reflexarc.emulator import ministack, stack
 from reflexarc.emulator.deployment import deploy, read_template, zip_folder
 from reflexarc.emulator.endpoint import Endpoint
 from reflexarc.emulator.processes import Processes
 from reflexarc.kernel.errors import Rejected
 
-LOCAL = {"../build/deps": "../build/deps-local"}
+LOCAL = stack.THIS_MACHINE
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:

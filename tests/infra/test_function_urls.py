@@ -87,7 +87,7 @@ def test_ingest_reads_tokens_and_no_other_row() -> None:
     assert table["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["TOKEN#*"]}}
 
 
-def test_ingest_has_no_queue_to_read_and_two_to_send_to() -> None:
+def test_ingest_has_no_queue_to_read_and_three_to_send_to() -> None:
     document = properties("IngestRoleDefaultPolicy")["PolicyDocument"]
 
     queues = {
@@ -96,7 +96,9 @@ def test_ingest_has_no_queue_to_read_and_two_to_send_to() -> None:
         if "sqs" in str(s["Action"])
     }
 
-    assert queues == {"GpuFaultsQueue": "sqs:SendMessage", "GpuReadingsQueue": "sqs:SendMessage"}
+    assert queues == dict.fromkeys(
+        ("GpuFaultsQueue", "GpuReadingsQueue", "TelemetryQueue"), "sqs:SendMessage"
+    )
 
 
 def test_who_reads_the_agents_queues_knows_the_role_whose_word_counts() -> None:

@@ -11,6 +11,7 @@ from reflexarc.runtime.settings import (
     NotifySettings,
     Settings,
     SlackActionSettings,
+    TelemetryRulesSettings,
     WatchdogSettings,
 )
 from tests.infra.deployed import name_of, properties, resources
@@ -22,6 +23,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "ingest": IngestSettings,
     "notify": NotifySettings,
     "slack_action": SlackActionSettings,
+    "telemetry_rules": TelemetryRulesSettings,
     "watchdog": WatchdogSettings,
 }
 # Read by libraries, not by the functions' settings.
@@ -72,12 +74,13 @@ def test_functions_run_python_3_13_on_arm(function: Function) -> None:
 
 
 @every_function
-def test_functions_carry_both_layers(function: Function) -> None:
+def test_only_functions_that_read_otlp_carry_what_reads_it(function: Function) -> None:
     layers = [layer["Ref"] for layer in properties(f"{function.title}Function")["Layers"]]
 
     folders = [properties(layer)["Content"] for layer in layers]
 
-    assert folders == ["../build/core", "../build/deps"]
+    otlp = ["../build/otlp"] if function.name in {"ingest", "telemetry_rules"} else []
+    assert folders == ["../build/core", "../build/deps", *otlp]
 
 
 @every_function

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ def arn_of(table: str) -> str:
 
 
 INCIDENTS = arn_of("IncidentsTable")
+BUCKET = {"Fn::GetAtt": ["TelemetryBucket", "Arn"]}
 
 
 def granted(function: Function, service: str) -> Iterator[tuple[str, str]]:
@@ -39,10 +41,20 @@ def test_no_policy_allows_a_wildcard_action_or_resource() -> None:
     wide = [
         logical_id
         for logical_id, statement in allowances()
-        if "*" in str(statement["Action"]) or "*" in str(statement["Resource"])
+        if "*" in str(statement["Action"])
+        or any(
+            "*" in str(arn) and not under_a_prefix(arn) for arn in as_list(statement["Resource"])
+        )
     ]
 
     assert wide == []
+
+
+def under_a_prefix(arn: Any) -> bool:
+    """Return whether this names the objects under one prefix of our bucket."""
+    if not isinstance(arn, dict) or arn.get("Fn::Join", [None, [None]])[1][0] != BUCKET:
+        return False
+    return re.fullmatch(r"/[a-z-]+/\*", arn["Fn::Join"][1][1]) is not None
 
 
 def test_no_role_carries_a_policy_that_this_template_does_not_spell_out() -> None:
@@ -106,7 +118,7 @@ def test_a_function_writes_only_its_own_log(function: Function) -> None:
 def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: Function) -> None:
     allowed = {
         table: {action for action, arn in granted(function, "dynamodb") if arn == arn_of(table)}
-        for table in ("IncidentsTable", "FleetTable")
+        for table in ("IncidentsTable", "FleetTable", "TelemetryTable")
     }
 
     wanted = {
@@ -116,7 +128,11 @@ def test_a_function_does_with_the_table_only_what_the_catalogue_says(function: F
             if isinstance(value, kind)
             for action in (value.actions if isinstance(value, kinds.Table) else value.value)
         }
-        for table, kind in (("IncidentsTable", kinds.Table), ("FleetTable", kinds.Fleet))
+        for table, kind in (
+            ("IncidentsTable", kinds.Table),
+            ("FleetTable", kinds.Fleet),
+            ("TelemetryTable", kinds.Accounts),
+        )
     }
     assert allowed == wanted
 
@@ -160,6 +176,71 @@ def test_auto_scaling_may_tell_the_signals_queue_and_no_other() -> None:
     }
 
 
+@every_function
+def test_a_function_does_with_the_bucket_only_what_the_catalogue_says(function: Function) -> None:
+    wanted = {
+        (f"s3:{action}", f"/{prefix}/*")
+        for value in function.environment.values()
+        if isinstance(value, kinds.Objects)
+        for actions, prefixes in value.value
+        for action in actions
+        for prefix in prefixes
+    }
+
+    document = properties(f"{function.title}RoleDefaultPolicy")["PolicyDocument"]
+    allowed = {
+        (action, arn["Fn::Join"][1][1] if "Fn::Join" in arn else "the bucket")
+        for statement in statements(document)
+        for action in as_list(statement["Action"])
+        if action.startswith("s3:")
+        for arn in as_list(statement["Resource"])
+    }
+
+    # Who reads must know a key that is gone from one that it may not see.
+    listing = {("s3:ListBucket", "the bucket")} if function.name == "telemetry_rules" else set()
+    assert allowed == wanted | listing
+
+
+def test_ingest_may_only_hand_in_and_the_rules_never_read_what_they_archived() -> None:
+    assert kinds.Objects.HAND_IN.value == ((("PutObject",), ("inbox",)),)
+    read = {
+        prefix
+        for actions, prefixes in kinds.Objects.WORK.value
+        for prefix in prefixes
+        if "GetObject" in actions
+    }
+
+    assert read.isdisjoint({"archive", "dead"})
+
+
+def test_a_forwarder_may_send_and_write_to_its_own_places_alone() -> None:
+    queue, objects = statements(properties("ForwarderSend")["PolicyDocument"])
+
+    assert (queue["Action"], queue["Resource"]) == (
+        "sqs:SendMessage",
+        {"Fn::GetAtt": ["TelemetryQueue", "Arn"]},
+    )
+    assert objects["Action"] == "s3:PutObject"
+    assert objects["Resource"] == {"Fn::Join": ["", [BUCKET, "/inbox-direct/*"]]}
+
+
+def test_s3_may_speak_to_the_telemetry_queue_for_our_bucket_and_account_alone() -> None:
+    told = {
+        logical_id: statement
+        for logical_id, policy in resources("AWS::SQS::QueuePolicy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement.get("Principal") == {"Service": "s3.amazonaws.com"}
+    }
+
+    assert set(told) == {"TelemetryQueuePolicy"}
+    (statement,) = told.values()
+    assert statement["Action"] == "sqs:SendMessage"
+    held = statement["Condition"]
+    assert held["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    name = properties("TelemetryBucket")["BucketName"]["Fn::Join"][1]
+    assert held["ArnEquals"]["aws:SourceArn"]["Fn::Join"][1][-1]["Fn::Join"][1] == name
+
+
 def test_an_agent_may_send_to_its_two_queues_and_do_nothing_else() -> None:
     (statement,) = statements(properties("AgentSend")["PolicyDocument"])
 
@@ -175,7 +256,7 @@ def test_other_accounts_may_send_only_when_a_parameter_names_them() -> None:
         logical_id: statement["Fn::If"]
         for logical_id, policy in resources("AWS::SQS::QueuePolicy").items()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "Fn::If" in statement
+        if "Fn::If" in statement and statement["Fn::If"][1]["Effect"] == "Allow"
     }
 
     assert set(conditional) == {"GpuFaultsQueuePolicy", "GpuReadingsQueuePolicy"}

@@ -32,6 +32,7 @@ def test_parameters_have_the_documented_defaults() -> None:
         "IngestAuth": "AWS_IAM",
         "LogLevel": "INFO",
         "UsageRetentionDays": 90,
+        "TelemetryArchiveDays": 30,
         "LogRetentionDays": "30",
         "OpsEmail": "",
         "AgentPrincipals": "",
@@ -47,7 +48,10 @@ def test_outputs_are_what_people_and_the_emulator_lane_read() -> None:
         "NotifyPagerdutyQueueUrl", "NotifyPagerdutyDlqUrl", "NotifyLaterQueueUrl",
         "NotifyLaterDlqUrl", "IncidentsTableName", "FleetTableName", "SlackSecretArn",
         "PagerDutySecretArn", "WebhookSecretArn", "NotifyOthersQueueUrl", "NotifyOthersDlqUrl",
-        "AlertsTopicArn",
+        "AlertsTopicArn", "TelemetrySecretArn", "TelemetryQueueUrl", "TelemetryDlqUrl",
+        "TelemetryForwardQueueUrl", "TelemetryForwardDlqUrl", "LlmSpansQueueUrl", "LlmSpansDlqUrl",
+        "SeriesQueueUrl", "SeriesDlqUrl", "TelemetryTableName", "TelemetryBucketName",
+        "ForwarderPolicyArn",
         "AgentPolicyArn", "IngestUrl", "IngestPolicyArn", "SlackActionUrl", "OpsTopicArn",
     }  # fmt: skip
 
@@ -59,7 +63,10 @@ def test_only_what_an_emulator_lacks_is_left_out_there() -> None:
         if resource.get("Condition") == "OnAws"
     }
 
-    assert conditional == {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::Rule"}
+    assert conditional == {
+        "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy",
+        "AWS::Events::Rule",
+    }  # fmt: skip
 
 
 def test_the_template_needs_no_custom_resource_and_no_bootstrap() -> None:
@@ -123,6 +130,19 @@ def test_the_fleet_table_forgets_by_itself_and_is_billed_by_use() -> None:
     assert table["SSESpecification"] == {"SSEEnabled": True}
 
 
+def test_the_telemetry_table_keeps_its_evidence_and_forgets_what_it_need_not_know() -> None:
+    table = template()["Resources"]["TelemetryTable"]
+
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert table["Properties"]["KeySchema"] == properties("IncidentsTable")["KeySchema"]
+    assert table["Properties"]["TimeToLiveSpecification"] == {
+        "AttributeName": "ttl",
+        "Enabled": True,
+    }
+    assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+
+
 @pytest.mark.parametrize("secret", catalog.SECRETS, ids=lambda s: s.name)
 def test_a_secret_is_created_empty(secret: Secret) -> None:
     deployed = properties(f"{secret.title}Secret")
@@ -132,6 +152,7 @@ def test_a_secret_is_created_empty(secret: Secret) -> None:
         "slack": {"token": "", "webhook_url": ""},
         "pagerduty": {"routing_key": ""},
         "webhook": {},
+        "telemetry": {},
     }
     assert json.loads(deployed["SecretString"]) == frozen[secret.name]
 
@@ -168,6 +189,7 @@ def test_every_alarm_has_a_complete_runbook_page_and_every_page_an_alarm() -> No
         ("ClicksRefused", "slack_action"),
         ("Swept", "watchdog"),
         ("SecretsFailing", "notify"),
+        ("BackendFailing", "telemetry_rules"),
     ],
 )
 def test_our_own_metrics_are_watched_under_the_names_that_functions_write(

@@ -17,11 +17,16 @@ from reflexarc.emulator.processes import wait_until
 from reflexarc.events.notice import Canary
 
 NAME = "reflexarc"
-FUNCTIONS = ("gpu_alert", "gpu_reading", "incident", "ingest", "notify", "slack_action", "watchdog")
+FUNCTIONS = (
+    "gpu_alert", "gpu_reading", "incident", "ingest", "notify", "slack_action", "telemetry_rules",
+    "watchdog",
+)  # fmt: skip
 SLACK_CHANNEL = "C0GPUALERTS"
 TEMPLATE = Path("infra", "template.yaml")
 # The emulator runs this machine's Python, whatever the template says.
-THIS_MACHINE: Mapping[str, str] = {"../build/deps": "../build/deps-local"}
+THIS_MACHINE: Mapping[str, str] = {
+    f"../build/{layer}": f"../build/{layer}-local" for layer in ("deps", "otlp")
+}
 _WARMED = ("GpuFaultsQueueUrl", "NotifySlackQueueUrl", "NotifyPagerdutyQueueUrl")
 _WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 

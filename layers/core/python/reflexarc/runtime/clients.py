@@ -12,6 +12,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -55,6 +56,11 @@ def sqs() -> "SQSClient":
 def sns() -> "Publisher":
     """Return the SNS client. One attempt: a page's retry is its delivery group's next look."""
     return cast("Publisher", _client("sns", attempts=1))
+
+
+def s3() -> "S3Client":
+    """Return the S3 client. A call to another bucket than our own is a mistake of ours."""
+    return cast("S3Client", _client("s3", attempts=3))
 
 
 def secrets_manager() -> "SecretsManagerClient":

@@ -114,4 +114,22 @@ class IngestSettings(Settings):
     incidents_table: str
     gpu_faults_queue_url: str
     gpu_readings_queue_url: str
+    telemetry_queue_url: str
+    telemetry_bucket: str
     ingest_auth: Literal["AWS_IAM", "TOKEN"]
+
+
+class TelemetryRulesSettings(Settings):
+    """Settings of functions/telemetry_rules."""
+
+    incidents_table: str
+    telemetry_table: str
+    telemetry_bucket: str
+    rejected_queue_url: str
+    forward_queue_url: str
+    forward_rejected_queue_url: str
+    gpu_faults_queue_url: str
+    gpu_readings_queue_url: str
+    llm_spans_queue_url: str
+    series_queue_url: str
+    backends_secret_arn: str
