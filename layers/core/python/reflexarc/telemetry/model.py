@@ -48,6 +48,8 @@ class Account:
     kept_size: int
     rules: tuple[RuleCount, ...] = ()
     guards: Mapping[str, int] = field(default_factory=dict)
+    # Why points were not aggregated, by rule and reason.
+    refusals: Mapping[str, int] = field(default_factory=dict)
     redacted: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -70,7 +70,7 @@ def read_trace_state(text: str) -> TraceState:
         for pair in value.split(";"):
             name, _, said = pair.partition(":")
             if name == "th":
-                threshold = _threshold(said)
+                threshold = threshold_from(said)
             elif name == "rv":
                 randomness = int(said, 16) if _RANDOM.fullmatch(said) else None
             elif pair:
@@ -90,5 +90,6 @@ def randomness_of(trace_id: bytes, state: TraceState, item: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(item, digest_size=_RANDOM_BYTES).digest(), "big")
 
 
-def _threshold(text: str) -> int | None:
+def threshold_from(text: str) -> int | None:
+    """Return the threshold that a text says, None where it says none."""
     return int(text.ljust(_DIGITS, "0"), 16) if _THRESHOLD.fullmatch(text) else None

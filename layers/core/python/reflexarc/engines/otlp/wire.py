@@ -3,7 +3,7 @@
 https://protobuf.dev/programming-guides/encoding/
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _GROUP, _GROUP_END = 3, 4
@@ -88,11 +88,11 @@ def _group_end(data: bytes, at: int, tag: int, depth: int) -> int:
 
 
 def without(
-    message: bytes, field: int, gone: Collection[int], added: Sequence[bytes] = ()
+    message: bytes, field: int, gone: Container[int] | None, added: Sequence[bytes] = ()
 ) -> bytes:
     """Return a message less some of a field's occurrences, by their number, and with others.
 
-    All else stays byte for byte; what is added stands at the end, which in protobuf is no matter.
+    None: all of them go. All else stays byte for byte; what is added stands at the end, which in protobuf is no matter.
     """
     pieces: list[bytes | memoryview] = []
     view = memoryview(message)
@@ -102,7 +102,7 @@ def without(
         found, inner = read_tag(message, at)
         at = skip_field(message, inner, found)
         if found == field << 3 | LENGTH:
-            if number in gone:
+            if gone is None or number in gone:
                 pieces.append(view[kept:begin])
                 kept = at
             number += 1

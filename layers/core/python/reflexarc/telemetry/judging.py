@@ -1,0 +1,131 @@
+"""What becomes of each span and log record: guards first, then the first rule that holds.
+
+An item that a guard holds back is kept whatever the rules say, and counted for the rule that would
+have taken it. A rule in shadow counts what it would do, and leaves the item to the next rule.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reflexarc.engines.otlp.framing import Framed
+from reflexarc.engines.otlp.wire import field_of, occurrences, without
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.telemetry.model import Action
+from reflexarc.telemetry.plan.clauses import Clause
+from reflexarc.telemetry.plan.guarding import Guards
+from reflexarc.telemetry.plan.items import ItemPlan, Judged
+from reflexarc.telemetry.sampled_items import KEPT, sampled
+from reflexarc.telemetry.tally import Tally
+
+_ITEMS = 2  # the field of a scope that holds its items
+_EVENTS = 11  # Span.events
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What a rule does to the items for which it holds."""
+
+    name: str
+    action: Action
+    shadow: bool = False
+    # Of sampling: below this randomness an item goes.
+    threshold: int = 0
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges spans or log records."""
+
+    signal: OtlpSignal
+    rules: Sequence[Deciding]
+    plan: ItemPlan
+    guards: Guards
+
+    def changes(self, parts: Framed, tally: Tally) -> dict[int, bytes | None]:
+        """Return what becomes of items: None where one goes, else what stands in its place."""
+        changed: dict[int, bytes | None] = {}
+        for judged in self.plan.judged(parts):
+            on_events = self._decide(judged, parts, tally, changed)
+            if on_events:
+                self._cut_events(on_events, judged, parts, tally, changed)
+        for rule, errors in self.plan.take_errors().items():
+            tally.rules[rule].errors += errors
+        return changed
+
+    def _decide(
+        self, judged: Judged, parts: Framed, tally: Tally, changed: dict[int, bytes | None]
+    ) -> list[Clause]:
+        """Decide about an item; return what is left to ask of its events, where it stays."""
+        item, fields, find, _, numbers = judged
+        clauses, last = self.plan.clauses, -1
+        on_events: list[Clause] = []
+        for number in numbers:
+            clause = clauses[number]
+            if clause.rule == last or not clause.holds(fields, find, judged[3]):
+                continue
+            if clause.part is not None:
+                on_events.append(clause)
+                continue
+            last = clause.rule
+            rule, counts = self.rules[last], tally.rules[last]
+            counts.matched += 1
+            if rule.action == "keep":
+                return on_events
+            if guard := self.guards.holding(judged):
+                counts.guarded += 1
+                tally.guards[guard] += 1
+                return []
+            left = self._left(rule, judged, parts)
+            if rule.shadow:
+                counts.shadowed += left is None
+                continue
+            if left is None:
+                tally.remove(last, 1, parts.size(item))
+                changed[item] = None
+                return []
+            if left is not KEPT:
+                changed[item] = b"".join(field_of(_ITEMS, left))
+            return on_events
+        return on_events
+
+    def _left(self, rule: Deciding, judged: Judged, parts: Framed) -> bytes | None:
+        """Return the item as a rule leaves it, None where it takes it away."""
+        if rule.action != "sample":
+            return None
+        item, fields, find, _, _ = judged
+        return sampled(self.signal, parts.item(item), fields, find, rule.threshold)
+
+    def _cut_events(
+        self,
+        clauses: Sequence[Clause],
+        judged: Judged,
+        parts: Framed,
+        tally: Tally,
+        changed: dict[int, bytes | None],
+    ) -> None:
+        """Take away the events of a span that stays, unless a guard wants the span whole."""
+        item, whole = judged[0], judged[3]
+        gone: dict[int, int] = {}
+        for clause in clauses:
+            for event in range(len(whole.item.events)):
+                if event not in gone and clause.holds_for(whole, event):
+                    gone[event] = clause.rule
+        if not gone:
+            return
+        if guard := self.guards.holding(judged):
+            tally.guards[guard] += 1
+            for rule in set(gone.values()):
+                tally.rules[rule].guarded += 1
+            return
+        for rule in gone.values():
+            tally.rules[rule].events += 1
+        live = {event for event, rule in gone.items() if not self.rules[rule].shadow}
+        if live:
+            # The item may carry a threshold by now.
+            message = _message(changed[item]) if item in changed else parts.item(item)
+            changed[item] = b"".join(field_of(_ITEMS, without(message, _EVENTS, live)))
+
+
+def _message(item: bytes | None) -> bytes:
+    """Return the message of a changed item, without its tag and length."""
+    return occurrences(item or b"", _ITEMS)[0]

@@ -1,0 +1,154 @@
+"""What becomes of each data point: guards first, then the first rule that holds.
+
+A condition on the metric decides about all its points at once, without reading them; conditions on
+points are asked of each point of the metrics that may have such points. A metric that loses its
+last point goes with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reflexarc.engines.otlp.framing import Framed
+from reflexarc.engines.otlp.wire import field_of, occurrences
+from reflexarc.telemetry.aggregation import (
+    FIELDS,
+    POINTS,
+    Aggregation,
+    Refused,
+    aggregated,
+    with_points,
+)
+from reflexarc.telemetry.judging import Deciding
+from reflexarc.telemetry.plan.clauses import Clause
+from reflexarc.telemetry.plan.guarding import Guards
+from reflexarc.telemetry.plan.items import ItemPlan, Judged
+from reflexarc.telemetry.tally import Tally
+
+_ITEMS = 2  # the field of a scope that holds its metrics
+
+
+def points_of(fields: Any) -> int:
+    """Return how many points a metric has, by its plain fields."""
+    kind = fields.WhichOneof("data")
+    return len(getattr(fields, kind).points) if kind else 0
+
+
+@dataclass(slots=True, eq=False)
+class _Metric:
+    """One metric: which of its points are undecided, and which each rule takes."""
+
+    judged: Judged
+    message: bytes
+    kind: str
+    undecided: list[int]
+    kept: bool = False
+    taken: dict[int, list[int]] = field(default_factory=dict)
+
+    def settle(self, points: Sequence[int]) -> None:
+        """Take points from those that are undecided."""
+        settled = set(points)
+        self.undecided = [point for point in self.undecided if point not in settled]
+
+    def sizes(self) -> list[int]:
+        """Return how many bytes each point takes."""
+        data = b"".join(occurrences(self.message, FIELDS[self.kind]))
+        return [len(point) for point in occurrences(data, POINTS)]
+
+
+@dataclass(slots=True)
+class MetricJudge:
+    """Judges metrics and their points. `merging` has how each aggregating rule merges."""
+
+    rules: Sequence[Deciding]
+    plan: ItemPlan
+    guards: Guards
+    merging: dict[int, Aggregation]
+
+    def changes(self, parts: Framed, tally: Tally) -> tuple[int, dict[int, bytes | None]]:
+        """Return how many points came, and what becomes of metrics: None where one goes."""
+        fields = self.plan.fields(parts)
+        received = sum(
+            points_of(metric) for resource in fields.x for scope in resource.x for metric in scope.x
+        )
+        changed: dict[int, bytes | None] = {}
+        for judged in self.plan.judged(parts, fields):
+            item, x = judged[:2]
+            points = list(range(points_of(x)))
+            metric = _Metric(judged, parts.item(item), x.WhichOneof("data") or "", points)
+            self._decide(metric, tally)
+            if metric.taken:
+                self._change(metric, parts.size(item), tally, changed)
+        for rule, errors in self.plan.take_errors().items():
+            tally.rules[rule].errors += errors
+        return received, changed
+
+    def _decide(self, metric: _Metric, tally: Tally) -> None:
+        _, fields, find, whole, numbers = metric.judged
+        for number in numbers:
+            clause = self.plan.clauses[number]
+            if metric.undecided and clause.holds(fields, find, whole):
+                points = self._met(clause, metric)
+                if points:
+                    self._apply(clause.rule, metric, points, tally)
+
+    def _met(self, clause: Clause, metric: _Metric) -> list[int]:
+        """Return the undecided points for which a clause holds."""
+        if clause.part is None:
+            return metric.undecided
+        whole = metric.judged[3]
+        return [point for point in metric.undecided if clause.holds_for(whole, point)]
+
+    def _apply(self, number: int, metric: _Metric, points: list[int], tally: Tally) -> None:
+        rule, counts = self.rules[number], tally.rules[number]
+        counts.matched += len(points)
+        if rule.action == "keep":
+            metric.kept = True
+        elif guard := self.guards.holding(metric.judged):
+            counts.guarded += len(points)
+            tally.guards[guard] += len(points)
+            metric.kept = True
+        elif rule.shadow:
+            counts.shadowed += len(points)
+            return
+        else:
+            metric.taken[number] = metric.taken.get(number, []) + points
+        metric.settle(points)
+
+    def _change(
+        self, metric: _Metric, size: int, tally: Tally, changed: dict[int, bytes | None]
+    ) -> None:
+        """Note the metric without the points that rules took, None where none is left."""
+        item = metric.judged[0]
+        if len(metric.taken) == 1 and not metric.undecided and not metric.kept:
+            ((rule, points),) = metric.taken.items()
+            if rule not in self.merging:
+                tally.remove(rule, len(points), size)
+                changed[item] = None
+                return
+        gone: set[int] = set()
+        added: list[bytes] = []
+        sizes = metric.sizes()
+        for rule, taken in metric.taken.items():
+            points, made = self._merged(rule, metric, taken, tally)
+            added += made
+            gone.update(points)
+            tally.rules[rule].emitted += len(made)
+            tally.remove(rule, len(points), sum(sizes[point] for point in points))
+        if gone:
+            left = len(sizes) - len(gone) + len(added)
+            message = with_points(metric.message, metric.kind, gone, added) if left else None
+            changed[item] = None if message is None else b"".join(field_of(_ITEMS, message))
+
+    def _merged(
+        self, rule: int, metric: _Metric, points: Sequence[int], tally: Tally
+    ) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Return which points go, and what stands in their place: nothing where a rule drops."""
+        how = self.merging.get(rule)
+        if how is None:
+            return points, []
+        made = aggregated(metric.message, points, how)
+        if isinstance(made, Refused):
+            tally.refusals[f"{self.rules[rule].name}: {made.reason}"] += len(points)
+            return [], []
+        return made.taken, made.points

@@ -1,0 +1,77 @@
+"""Items, scopes and resources as plain OTLP messages, decoded when something asks for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from reflexarc.engines.otlp.framing import Framed, ResourcePart, ScopePart
+from reflexarc.engines.otlp.wire import Malformed
+from reflexarc.events.otlp_batch import OtlpSignal
+
+ITEMS: dict[OtlpSignal, type[Message]] = {"traces": Span, "metrics": Metric, "logs": LogRecord}
+SCOPES: dict[OtlpSignal, type[Message]] = {
+    "traces": ScopeSpans,
+    "metrics": ScopeMetrics,
+    "logs": ScopeLogs,
+}
+RESOURCES: dict[OtlpSignal, type[Message]] = {
+    "traces": ResourceSpans,
+    "metrics": ResourceMetrics,
+    "logs": ResourceLogs,
+}
+REMEMBERED = 1_024
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Decodes one kind of message and remembers what it decoded: resources come again and again."""
+
+    parse: Callable[[bytes], Any]
+    _known: dict[bytes, Any] = field(default_factory=dict)
+
+    def __call__(self, data: bytes) -> Any:
+        """Return the message; raises Malformed where the bytes are none."""
+        known = self._known.get(data)
+        if known is None:
+            try:
+                known = self.parse(data)
+            except DecodeError as error:
+                raise Malformed(f"not OTLP: {error}") from error
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[data] = known
+        return known
+
+
+@dataclass(eq=False)
+class Whole:
+    """One item and what it belongs to."""
+
+    resources: Decoder
+    scopes: Decoder
+    signal: OtlpSignal
+    parts: Framed
+    resource_part: ResourcePart
+    scope_part: ScopePart
+    number: int
+
+    @cached_property
+    def item(self) -> Any:
+        """Return the span, metric or log record; raises DecodeError where it is none."""
+        return ITEMS[self.signal].FromString(self.parts.item(self.number))
+
+    @property
+    def resource(self) -> Any:
+        """Return the resource and its schema URL, without scopes."""
+        return self.resources(self.resource_part.rest)
+
+    @property
+    def scope(self) -> Any:
+        """Return the scope and its schema URL, without items."""
+        return self.scopes(self.scope_part.rest)
