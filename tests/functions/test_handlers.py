@@ -43,7 +43,7 @@ CACHES = (
     incident_wiring.signal_intake,
     notify_wiring.delivery_service,
     watchdog_wiring.watchdog,
-    wiring.relay,
+    wiring.believed,
     clients._session,
     clients._client,
     observability.logger,

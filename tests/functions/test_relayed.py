@@ -37,7 +37,7 @@ def holder(node: str) -> str:
 @pytest.fixture
 def trusting(cloud: Cloud) -> Cloud:
     cloud.patch.setenv("INGEST_ROLE_ID", RELAY)
-    wiring.relay.cache_clear()
+    wiring.believed.cache_clear()
     return cloud
 
 

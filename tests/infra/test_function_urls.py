@@ -101,15 +101,18 @@ def test_ingest_has_no_queue_to_read_and_three_to_send_to() -> None:
     )
 
 
-def test_who_reads_the_agents_queues_knows_the_role_whose_word_counts() -> None:
-    told = {
-        function.name
-        for function in catalog.FUNCTIONS
-        if properties(f"{function.title}Function")["Environment"]["Variables"].get("INGEST_ROLE_ID")
-        == {"Fn::GetAtt": ["IngestRole", "RoleId"]}
-    }
+def test_who_reads_what_others_hand_on_knows_the_roles_whose_word_counts() -> None:
+    def told(name: str, role: str) -> set[str]:
+        return {
+            function.name
+            for function in catalog.FUNCTIONS
+            if properties(f"{function.title}Function")["Environment"]["Variables"].get(name)
+            == {"Fn::GetAtt": [role, "RoleId"]}
+        }
 
-    assert told == {"gpu_alert", "gpu_reading"}
+    agents = {"gpu_alert", "gpu_reading"}
+    assert told("INGEST_ROLE_ID", "IngestRole") == agents | {"telemetry_rules"}
+    assert told("TELEMETRY_ROLE_ID", "TelemetryRulesRole") == agents
 
 
 def test_whoever_may_call_slack_action_reaches_click_rows_one_queue_and_one_secret() -> None:

@@ -268,3 +268,19 @@ def test_a_large_rack_is_read_to_its_end(
     monkeypatch.setattr(table.client, "query", two_at_a_time)
 
     assert len(dynamo.turn("r1", heat("node-9"), NOW).rows) == 6
+
+
+def witness(fleet: Fleet, seq: int, after: float = 0) -> bool:
+    return fleet.witness(state(seq=seq, boot="", queued_at=at(after)), NOW)
+
+
+def test_what_telemetry_says_stands_until_an_agent_speaks(fleet: Fleet) -> None:
+    assert witness(fleet, 100)
+    assert witness(fleet, 160, after=60)
+    assert not witness(fleet, 130, after=30)
+
+    assert keep(fleet, 1, after=61) == Kept(newest=True)
+    assert keep(fleet, 2, after=62) == Kept(
+        newest=True, born=epoch_ms(at(61)), before=state(seq=1, boot="a", queued_at=at(61))
+    )
+    assert not witness(fleet, 220, after=120)

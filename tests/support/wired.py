@@ -43,7 +43,7 @@ READERS: Mapping[str, tuple[Handler, float]] = {
 Call = Callable[[str, str, Mapping[str, Any]], object]
 _BUILT = (
     wiring.fault_service,
-    wiring.relay,
+    wiring.believed,
     incident_wiring.signal_intake,
     notify_wiring.delivery_service,
     watchdog_wiring.watchdog,

@@ -1,6 +1,6 @@
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -305,3 +305,45 @@ def test_a_boots_clears_that_could_not_be_sent_are_sent_a_minute_later(world: Wo
 class Deaf(MemorySignals):
     def send(self, signals: Sequence[Signal]) -> None:
         raise Unavailable(f"{len(signals)} signals not taken")
+
+
+def seen(message: object) -> Delivery:
+    """Return a message that telemetry_rules sent of a node."""
+    return replace(delivery(message, sender="token:collectors-*"), witness=True)
+
+
+def test_what_telemetry_reads_shows_a_node_that_has_no_agent_and_binds_nobody(world: World) -> None:
+    outcomes = world.react(seen(readings("node-1", 5)))
+
+    assert statuses(outcomes) == ["done"]
+    assert world.fleet.states["node-1"].seq == 5
+    assert world.senders.holder("node-1") == ""
+    assert world.lost == []
+
+
+def test_an_agent_takes_its_node_over_from_telemetry_at_once_and_keeps_it(world: World) -> None:
+    world.react(seen(readings("node-1", 5, boot="")))
+
+    world.react(delivery(readings("node-1", 1), after=1))
+    world.react(seen(readings("node-1", 6, boot="")))
+
+    assert world.fleet.states["node-1"].seq == 1
+
+
+def test_no_farewell_comes_from_telemetry(world: World) -> None:
+    said = readings("node-1", 5)
+    said["heartbeat"]["farewell"] = True
+
+    assert statuses(world.react(seen(said), seen('{"schema": "canary/1"}'))) == ["done", "done"]
+
+    assert world.fleet.states == {}
+
+
+def test_telemetry_that_makes_no_sense_is_kept_aside_and_an_outage_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert statuses(world.react(seen("nonsense"))) == ["rejected"]
+    down = Down()
+    monkeypatch.setattr(MemoryFleet, "witness", lambda *_: down._fail())
+
+    assert statuses(world.react(seen(readings("node-1")))) == ["retry"]

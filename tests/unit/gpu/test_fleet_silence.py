@@ -9,6 +9,7 @@ from reflexarc.gpu.fleet_silence import (
     RACK_MAX,
     SILENT_AFTER,
     TICK,
+    WITNESS,
     Ended,
     Pulse,
     Quiet,
@@ -252,3 +253,12 @@ def test_what_makes_no_sense_in_a_row_is_nothing(text: str) -> None:
 def test_a_sender_of_no_session_is_no_instance() -> None:
     assert instance_of("AROAEXAMPLE:i-0a1b2c3d") == "i-0a1b2c3d"
     assert instance_of("AIDAEXAMPLE") == ""
+
+
+def test_nobody_is_called_when_telemetry_stops_telling_of_a_node() -> None:
+    seen = pulse("node-9", sender=WITNESS)
+
+    (found,) = silences([seen, pulse()], NOW)
+
+    assert found.unheard.node == "node-1"
+    assert found.unheard.peers == ()

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -583,4 +583,40 @@ def test_what_is_retried_is_not_kept_yet(world: World) -> None:
 
     world.react(delivery(body(fault(), {})))
 
+    assert world.letters.kept == []
+
+
+def seen(message: object, sender: str = "token:collectors-*") -> Delivery:
+    """Return a message that telemetry_rules sent of a node."""
+    return replace(delivery(message, sender=sender), witness=True)
+
+
+@pytest.mark.parametrize("holder", ["", "role:i-1"])
+def test_a_fault_seen_in_telemetry_is_heard_and_binds_nobody(world: World, holder: str) -> None:
+    if holder:
+        world.senders.held["node-7"] = holder
+    before = dict(world.senders.held)
+
+    (outcome,) = world.react(seen(body()))
+
+    assert (outcome.status, outcome.reason) == ("done", "")
+    (signal,) = world.signals
+    assert signal.marks[-1] == "seen in telemetry, which speaks for no node"
+    assert world.senders.held == before
+
+
+def test_what_telemetry_and_the_agent_see_is_one_thing(world: World) -> None:
+    world.react(delivery(body()), seen(body(id=ulid(QUEUED, b"9876543210"))))
+
+    (entity, also) = [signal.entity for signal in world.signals]
+    assert entity == also
+
+
+def test_no_clear_comes_from_telemetry(world: World) -> None:
+    healthy = "NVRM: Xid (PCI:0000:3b:00): 154, GPU recovery action changed from 0x1 to 0x0 (None)"
+
+    (outcome,) = world.react(seen(body(fault(healthy))))
+
+    assert outcome.status == "done"
+    assert world.signals == []
     assert world.letters.kept == []

@@ -56,6 +56,24 @@ def test_without_a_known_role_no_attribute_is_believed() -> None:
     assert sender_of(":reflexarc-ingest", "token:node-7", relay="") == ":reflexarc-ingest"
 
 
+def test_a_message_of_telemetry_rules_is_a_witness_with_the_sender_that_it_names() -> None:
+    record = {
+        "messageId": "1",
+        "body": "{}",
+        "attributes": {"SenderId": "AROATELEMETRY:rules", "SentTimestamp": "0"},
+        "messageAttributes": {"sender": {"stringValue": "token:node-*", "dataType": "String"}},
+    }
+    event = {"Records": [record]}
+
+    (seen,) = deliveries(event, RELAY, "AROATELEMETRY")
+    (other,) = deliveries(event, RELAY, "AROAOTHER")
+    (unknown,) = deliveries(event, RELAY)
+
+    assert (seen.witness, seen.sender) == (True, "token:node-*")
+    assert (other.witness, other.sender) == (False, "AROATELEMETRY:rules")
+    assert unknown.witness is False
+
+
 @pytest.mark.parametrize("attribute", [None, ""])
 def test_a_message_of_ingest_without_a_sender_is_its_own(attribute: str | None) -> None:
     assert sender_of(f"{RELAY}:x", attribute) == f"{RELAY}:x"

@@ -10,12 +10,17 @@ CANARY = "canary"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message as the queue handed it over."""
+    """One message as the queue handed it over.
+
+    `witness`: telemetry_rules sent it, which tells what a forwarder saw of a node. It speaks for
+    no node, whoever the forwarder is.
+    """
 
     message_id: str
     body: str
     sender: str
     queued_at: datetime
+    witness: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,12 @@ class Fleet(Protocol):
     def keep(self, state: NodeState, seqs: frozenset[int], sender: str, now: datetime) -> Kept:
         """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
 
+    def witness(self, state: NodeState, now: datetime) -> bool:
+        """Keep what telemetry says of a node that no agent speaks for; False where one does.
+
+        Nor does an older state take the place of a newer one.
+        """
+
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:
         """Keep hours that are over; the same hour again replaces itself."""
 

@@ -68,7 +68,10 @@ class ReadingService:
         now = self.clock()
         batch = _Batch()
         for delivery in deliveries:
-            self._read(delivery, batch)
+            if delivery.witness:
+                self._witness(delivery, batch, now)
+            else:
+                self._read(delivery, batch)
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             jobs = [
                 (reads, pool.submit(self._node, node, reads, now))
@@ -98,6 +101,17 @@ class ReadingService:
         if message is not None:
             found = _Read(delivery=delivery, message=message)
             batch.nodes.setdefault(message.source.node, []).append(found)
+
+    def _witness(self, delivery: Delivery, batch: _Batch, now: datetime) -> None:
+        """Keep what telemetry says where no agent does; it has no hours, and takes no farewell."""
+        try:
+            message = read(delivery)
+            if message is not None and not message.heartbeat.farewell:
+                self.fleet.witness(state_of(message, delivery.queued_at), now)
+        except Rejected as error:
+            self._refuse(delivery, str(error), batch)
+        except Unavailable as error:
+            batch.settle(delivery, _retry(delivery, str(error)))
 
     def _refuse(self, delivery: Delivery, reason: str, batch: _Batch) -> None:
         try:

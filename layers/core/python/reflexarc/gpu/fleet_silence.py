@@ -32,6 +32,10 @@ RACK_MAX = 128
 # Nodes elsewhere that are looked at as well: one may have fallen silent too, by chance.
 WITNESSES = 3
 
+# Whose the state of a node is that only telemetry tells of. It lags as its forwarder does, so that
+# nobody is called when it stops.
+WITNESS = "telemetry"
+
 # A rack is told of by one of its nodes' looks; to the others' looks it is done.
 Told = Literal["node", "rack", "peer", ""]
 _OF_RACKS = frozenset({"rack", "peer"})
@@ -132,6 +136,7 @@ def silences(pulses: Sequence[Pulse], now: datetime) -> tuple[Check, ...]:
     Instances that are being ended are looked at too: what is found out then is remembered for
     longer than their ends are.
     """
+    pulses = [each for each in pulses if each.sender != WITNESS]
     racks = _racks(each for each in pulses if not each.gone)
     freshest = sorted(
         (each for each in pulses if not each.gone), key=lambda each: (-each.heard_ms, each.node)

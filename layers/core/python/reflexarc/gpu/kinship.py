@@ -11,6 +11,9 @@ from reflexarc.events.signal import Signal
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
 _MADE_UP = re.compile(r"botocore-session-[0-9]+|eks-.+")
 MARK = "sent by another session of the role that speaks for this node"
+# A forwarder may carry the logs of a whole fleet, so it speaks for no node; a fault that it saw is
+# heard all the same, and is the agent's own incident where there is an agent.
+WITNESS = "seen in telemetry, which speaks for no node"
 
 
 SILENT_SAME_ROLE = timedelta(minutes=10)
@@ -42,10 +45,10 @@ def are_kin(holder: str, sender: str) -> bool:
     return role == other and all(_MADE_UP.fullmatch(name) for name in (held, session))
 
 
-def heard_from_kin(signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+def faults_of(signals: tuple[Signal, ...], mark: str) -> tuple[Signal, ...]:
     """Return the faults, marked: a page too many beats one too few. A clear needs the holder."""
     return tuple(
-        signal.model_copy(update={"marks": (*signal.marks, MARK)})
+        signal.model_copy(update={"marks": (*signal.marks, mark)})
         for signal in signals
         if signal.kind == "fire"
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from reflexarc.events.delivery import CANARY, Delivery, Outcome
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.config import GpuPolicy
-from reflexarc.gpu.kinship import MARK, are_kin, heard_from_kin
+from reflexarc.gpu.kinship import MARK, WITNESS, are_kin, faults_of
 from reflexarc.gpu.messages import Kept, read
 from reflexarc.gpu.ports import DeadLetters, Incidents, Senders
 from reflexarc.gpu.signals import signals_of
@@ -49,18 +49,28 @@ class FaultService:
             batch = read(delivery)
             if batch is None:
                 return _Reading(delivery=delivery, canary=True)
-            kin = not self._speaks_for(batch.source.node, delivery.sender, now, bound)
+            mark = self._mark(batch.source.node, delivery, now, bound)
         except Rejected as error:
             return _Reading(delivery=delivery, unread=Kept(body=delivery.body, reason=str(error)))
         except Unavailable as error:
             return _Reading(delivery=delivery, retry=str(error))
         signals = signals_of(batch, delivery, policy, now)
-        if not kin:
+        if not mark:
             return _Reading(delivery=delivery, signals=signals, unread=batch.unread)
-        heard = heard_from_kin(signals)
+        heard = faults_of(signals, mark)
+        if delivery.witness:
+            return _Reading(delivery=delivery, signals=heard, unread=batch.unread)
         refused = Kept(body=delivery.body, reason=f"a clear needs the node's own sender: {MARK}")
         unread = batch.unread if len(heard) == len(signals) else refused
         return _Reading(delivery=delivery, signals=heard, unread=unread)
+
+    def _mark(
+        self, node: str, delivery: Delivery, now: datetime, bound: dict[tuple[str, str], bool]
+    ) -> str:
+        """Return what faults of a sender that does not speak for the node are marked with."""
+        if delivery.witness:
+            return WITNESS
+        return "" if self._speaks_for(node, delivery.sender, now, bound) else MARK
 
     def _speaks_for(
         self, node: str, sender: str, now: datetime, bound: dict[tuple[str, str], bool]

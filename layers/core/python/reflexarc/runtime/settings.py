@@ -50,9 +50,10 @@ class RecordingSettings(WakingSettings):
 
 
 class RelayedSettings(Settings):
-    """Whose word counts on who sent a message: the role of functions/ingest, by its unique id."""
+    """Whose word counts on who sent a message: roles of our own functions, by their unique ids."""
 
     ingest_role_id: str = ""
+    telemetry_role_id: str = ""
 
 
 class GpuAlertSettings(RelayedSettings, RecordingSettings):
@@ -121,6 +122,8 @@ class IngestSettings(Settings):
 
 class TelemetryRulesSettings(Settings):
     """Settings of functions/telemetry_rules."""
+
+    ingest_role_id: str = ""
 
     incidents_table: str
     telemetry_table: str

@@ -15,27 +15,34 @@ _SENDER = "sender"
 _IAM = "iam:"
 
 
-def deliveries(event: dict[str, Any], relay: str = "") -> tuple[Delivery, ...]:
+def deliveries(event: dict[str, Any], relay: str = "", witness: str = "") -> tuple[Delivery, ...]:
     """Return the messages of an SQS event, with who sent them and when SQS took them.
 
-    `relay` is the unique id of ingest's role: what that role says of a message's sender is
-    believed. Anyone else may write the attribute too, and it changes nothing.
+    `relay` is the unique id of ingest's role, `witness` that of telemetry_rules: what these roles
+    say of a message's sender is believed. Anyone else may write the attribute too, and it changes
+    nothing.
     """
     return tuple(
         Delivery(
             message_id=record["messageId"],
             body=record["body"],
-            sender=_sender(record, relay),
+            sender=_sender(record, (relay, witness)),
             queued_at=from_epoch_ms(int(record["attributes"]["SentTimestamp"])),
+            witness=bool(witness) and _role(record) == witness,
         )
         for record in event["Records"]
     )
 
 
-def _sender(record: dict[str, Any], relay: str) -> str:
+def _role(record: dict[str, Any]) -> str:
+    """Return who sent a record: AWS writes `role id:session name`, not the caller."""
     sender: str = record["attributes"].get("SenderId", "")
-    # A SenderId is `role id:session name`, and AWS, not the caller, writes it.
-    if not relay or sender.partition(":")[0] != relay:
+    return sender.partition(":")[0]
+
+
+def _sender(record: dict[str, Any], believed: tuple[str, ...]) -> str:
+    sender: str = record["attributes"].get("SenderId", "")
+    if not (role := _role(record)) or role not in believed:
         return sender
     verified: str = record.get("messageAttributes", {}).get(_SENDER, {}).get("stringValue", "")
     # By IAM it is the SenderId that the node would have had at the queue itself.

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 
 @cache
-def relay() -> str:
-    """Return whose word counts on who sent a message (runtime/sqs_batch.py)."""
-    return RelayedSettings.load().ingest_role_id
+def believed() -> tuple[str, str]:
+    """Return whose word counts on who sent a message, and who is a witness (sqs_batch.py)."""
+    settings = RelayedSettings.load()
+    return settings.ingest_role_id, settings.telemetry_role_id
 
 
 @cache

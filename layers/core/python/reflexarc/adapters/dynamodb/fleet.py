@@ -15,6 +15,7 @@ from reflexarc.adapters.dynamodb import fleet_heard, fleet_rows, rows
 from reflexarc.adapters.dynamodb.errors import ConditionFailed, store_errors
 from reflexarc.gpu.fleet_ports import Kept, Rack
 from reflexarc.gpu.fleet_rack import LABEL, Heat
+from reflexarc.gpu.fleet_silence import WITNESS
 from reflexarc.gpu.fleet_tally import Merged, merge
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.clock import epoch_ms
@@ -60,6 +61,19 @@ class DynamoFleet:
         """Keep a node's newest state, of a sender that speaks for it, unless a newer is there."""
         values = self._values(state, sender, now)
         return self._decide(state, seqs, values, self._read(state.node))
+
+    def witness(self, state: NodeState, now: datetime) -> bool:
+        """Keep what telemetry says of a node that no agent speaks for; False where one does."""
+        try:
+            self._update(
+                fleet_heard.state_key(state.node),
+                f"{_STATE}, lost = :lost",
+                self._values(state, WITNESS, now) | {":lost": rows.number(0)},
+                "attribute_not_exists(pk) OR (snd = :snd AND #at <= :at)",
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:
         """Keep hours that are over; the same hour again replaces itself."""

@@ -9,7 +9,7 @@ from reflexarc.events.fleet import Unheard
 from reflexarc.events.signal import Signal
 from reflexarc.gpu.fleet_ports import Kept, Rack
 from reflexarc.gpu.fleet_rack import LABEL, Heat
-from reflexarc.gpu.fleet_silence import Pulse, Quiet
+from reflexarc.gpu.fleet_silence import WITNESS, Pulse, Quiet
 from reflexarc.gpu.fleet_tally import Tally, merge
 from reflexarc.gpu.readings import NodeState, RunningHour
 from reflexarc.kernel.clock import epoch_ms
@@ -68,6 +68,18 @@ class MemoryFleet:
                 born=born,
                 before=before,
             )
+
+    def witness(self, state: NodeState, now: datetime) -> bool:
+        """Keep what telemetry says of a node that no agent speaks for; False where one does."""
+        with self.lock:
+            node, known = state.node, self.tallies.get(state.node)
+            at = epoch_ms(state.queued_at)
+            if known is not None and (self.heard[node][0] != WITNESS or known.queued_ms > at):
+                return False
+            self.tallies[node] = Tally(boot_id=state.boot_id, seq=state.seq, queued_ms=at)
+            self.states[node] = state
+            self.heard[node] = WITNESS, now.date()
+            return True
 
     def count(self, node: str, hours: Sequence[RunningHour], now: datetime) -> None:  # noqa: ARG002 - the port's
         """Keep hours that are over; the same hour again replaces itself."""
