@@ -1,0 +1,32 @@
+"""The telemetry document: rules, redaction, and where telemetry goes on to.
+
+It is a document of its own beside reflexarc.yaml, with versions of its own: the page path, which
+reads reflexarc.yaml, does not carry 10,000 rules (docs/adr/026).
+"""
+
+from collections import Counter
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from reflexarc.engines.redact.policy import RedactionPolicy
+from reflexarc.telemetry.rules import Rule
+
+RULES_MAX = 20_000
+
+
+class TelemetryConfig(BaseModel):
+    """telemetry.yaml. Without one, everything is kept, redacted by the defaults, and archived."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX)
+    redaction: RedactionPolicy = RedactionPolicy()
+
+    @model_validator(mode="after")
+    def _names_are_their_own(self) -> Self:
+        names = Counter(rule.name for rule in self.rules)
+        twice = sorted(name for name, times in names.items() if times > 1)
+        if twice:
+            raise ValueError(f"more than one rule is named {', '.join(twice[:5])}")
+        return self
