@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from reflexarc.incidents.checks import Problem, broken_names
+from reflexarc.events.problems import Problem
+from reflexarc.incidents.checks import broken_names
 from reflexarc.incidents.document import Match
 from reflexarc.incidents.push_checks import impossible, problems
 from tests.support.incidents import NOW, at

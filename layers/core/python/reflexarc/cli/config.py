@@ -11,7 +11,7 @@ import yaml
 
 from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
 from reflexarc.cli.yaml_lines import Document, NotYaml, read
-from reflexarc.incidents.checks import Problem
+from reflexarc.events.problems import Problem
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.config import Configuration, parse
 from reflexarc.runtime.document_check import examine

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reflexarc.incidents.checks import Place, Problem
+from reflexarc.events.problems import Place, Problem
 
 
 class _Loader(yaml.SafeLoader):

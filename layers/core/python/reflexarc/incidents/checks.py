@@ -1,29 +1,9 @@
 """Names in a document that lead nowhere: the one thing that a reader must not accept. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from reflexarc.events.problems import Place, Problem
 from reflexarc.incidents.config import IncidentsConfig
-
-Place = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What is wrong, and where: the keys and positions that lead to it.
-
-    An error keeps a document from being pushed, a warning does not.
-    """
-
-    place: Place
-    what: str
-    level: Literal["error", "warning"] = "error"
-
-    def __str__(self) -> str:
-        """Return it in one line, the place first."""
-        place = ".".join(str(part) for part in self.place)
-        return f"{place}: {self.what}" if place else self.what
 
 
 def broken_names(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import get_args
 
+from reflexarc.events.problems import Place, Problem
 from reflexarc.events.severity import Severity
 from reflexarc.events.signal import Entity
-from reflexarc.incidents.checks import Place, Problem, broken_names, named_twice
+from reflexarc.incidents.checks import broken_names, named_twice
 from reflexarc.incidents.config import IncidentsConfig
 from reflexarc.incidents.document import ChannelConfig, Hours, Inhibition, Maintenance, Match, Route
 from reflexarc.incidents.hours import known_zone

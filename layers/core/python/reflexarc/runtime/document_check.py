@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reflexarc.incidents.checks import Place, Problem
+from reflexarc.events.problems import Place, Problem
 from reflexarc.incidents.push_checks import problems
 from reflexarc.runtime.config import Configuration
 

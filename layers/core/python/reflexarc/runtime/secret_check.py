@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from reflexarc.adapters.pagerduty import secret as pagerduty
 from reflexarc.adapters.slack import secret as slack
 from reflexarc.adapters.webhook import secret as webhook
-from reflexarc.incidents.checks import Problem
+from reflexarc.events.problems import Problem
 from reflexarc.incidents.document import ChannelConfig
 from reflexarc.kernel.errors import Unavailable
 
