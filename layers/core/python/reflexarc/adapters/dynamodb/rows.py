@@ -14,7 +14,8 @@
 | `SILENCE`                      | `<id>`                              | doc (silence/1), ttl      |
 | `CLICK#<digest>`               | `CLICK`                             | ttl                       |
 | `NODE#<node>`                  | `BIND`                              | sender, seen_at, ttl      |
-| `CONFIG`                       | `LIVE`, `V#<version>`               | doc, version, at          |
+| `CONFIG`                       | `LIVE`, `V#<version>`               | doc/packed, version, at   |
+| `CONFIG`                       | `TELEMETRY#LIVE`, `TELEMETRY#V#<n>` | the same; LIVE: no doc    |
 | `TOKEN#<id>`                   | `TOKEN`                             | digest, source, ...       |
 
 The sparse index `watch` (`watch_pk`, `watch_sk`) holds incidents by recency, notices by age, and
