@@ -44,24 +44,29 @@ class Judge:
     def changes(self, parts: Framed, tally: Tally) -> dict[int, bytes | None]:
         """Return what becomes of items: None where one goes, else what stands in its place."""
         changed: dict[int, bytes | None] = {}
+        gone: dict[int, list[int]] = {}
         for judged in self.plan.judged(parts):
-            on_events = self._decide(judged, parts, tally, changed)
-            if on_events:
-                self._cut_events(on_events, judged, parts, tally, changed)
+            rule = self._deciding(judged, parts, tally, changed)
+            if rule >= 0:
+                gone.setdefault(rule, []).append(judged[0])
+        starts, ends = parts.starts, parts.ends
+        for rule, items in gone.items():
+            tally.remove(rule, len(items), sum([ends[item] - starts[item] for item in items]))
+            changed.update(dict.fromkeys(items))
         for rule, errors in self.plan.take_errors().items():
             tally.rules[rule].errors += errors
         return changed
 
-    def _decide(
+    def _deciding(
         self, judged: Judged, parts: Framed, tally: Tally, changed: dict[int, bytes | None]
-    ) -> list[Clause]:
-        """Decide about an item; return what is left to ask of its events, where it stays."""
-        item, fields, find, _, numbers = judged
+    ) -> int:
+        """Return the rule that takes an item away, -1 where it stays."""
+        item, fields, find, whole, numbers = judged
         clauses, last = self.plan.clauses, -1
         on_events: list[Clause] = []
         for number in numbers:
             clause = clauses[number]
-            if clause.rule == last or not clause.holds(fields, find, judged[3]):
+            if clause.rule == last or not clause.holds(fields, find, whole):
                 continue
             if clause.part is not None:
                 on_events.append(clause)
@@ -70,28 +75,26 @@ class Judge:
             rule, counts = self.rules[last], tally.rules[last]
             counts.matched += 1
             if rule.action == "keep":
-                return on_events
+                break
             if guard := self.guards.holding(judged):
                 counts.guarded += 1
                 tally.guards[guard] += 1
-                return []
-            left = self._left(rule, judged, parts)
+                return -1
+            left = None if rule.action == "drop" else self._left(rule, judged, parts)
             if rule.shadow:
                 counts.shadowed += left is None
                 continue
             if left is None:
-                tally.remove(last, 1, parts.size(item))
-                changed[item] = None
-                return []
+                return last
             if left is not KEPT:
                 changed[item] = b"".join(field_of(_ITEMS, left))
-            return on_events
-        return on_events
+            break
+        if on_events:
+            self._cut_events(on_events, judged, parts, tally, changed)
+        return -1
 
     def _left(self, rule: Deciding, judged: Judged, parts: Framed) -> bytes | None:
-        """Return the item as a rule leaves it, None where it takes it away."""
-        if rule.action != "sample":
-            return None
+        """Return the item as a sampling rule leaves it, None where it takes it away."""
         item, fields, find, _, _ = judged
         return sampled(self.signal, parts.item(item), fields, find, rule.threshold)
 

@@ -130,11 +130,11 @@ class MetricJudge:
         added: list[bytes] = []
         sizes = metric.sizes()
         for rule, taken in metric.taken.items():
-            points, made = self._merged(rule, metric, taken, tally)
+            merged, made = self._merged(rule, metric, taken, tally)
             added += made
-            gone.update(points)
+            gone.update(merged)
             tally.rules[rule].emitted += len(made)
-            tally.remove(rule, len(points), sum(sizes[point] for point in points))
+            tally.remove(rule, len(merged), sum(sizes[point] for point in merged))
         if gone:
             left = len(sizes) - len(gone) + len(added)
             message = with_points(metric.message, metric.kind, gone, added) if left else None

@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from reflexarc.engines.otlp.shadow import ATTRIBUTES
-from reflexarc.engines.otlp.wire import without
+from reflexarc.engines.otlp.wire import field_of, without
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.clauses import Find
 from reflexarc.telemetry.sampling import (
@@ -39,8 +39,9 @@ def sampled(
         return None
     if signal == "logs":
         return _with_attributes(item, threshold, randomness)
-    text = state.with_threshold(threshold)
-    return without(item, _TRACE_STATE, None, [text.encode()])
+    text = b"".join(field_of(_TRACE_STATE, state.with_threshold(threshold).encode()))
+    # Where there is no tracestate, and there mostly is none, it is enough to add one.
+    return without(item, _TRACE_STATE, None) + text if fields.trace_state else item + text
 
 
 def _said(find: Find) -> TraceState:

@@ -50,6 +50,16 @@ class Clause:
         """Return the test of attributes and of all else, None where there is none."""
         return self.make_rest()
 
+    @cached_property
+    def shared(self) -> Callable[[Any], bool] | None:
+        """Return the test of the resource and the scope of an item, None where there is none."""
+        if not self.on_resource and not self.on_scope:
+            return None
+        return lambda owner: (
+            self.alive(owner.resource_part.rest, owner.resources)
+            and (not self.on_scope or self.in_scope(owner))
+        )
+
     def alive(self, resource: bytes, decoded: Callable[[bytes], Any]) -> bool:
         """Return whether it can hold for items of a resource; judged once for each resource."""
         if not self.on_resource:
@@ -61,16 +71,13 @@ class Clause:
             known = self._alive[resource] = self._all(self.on_resource, decoded(resource))
         return known
 
-    def holds_so_far(self, fields: Any, whole: Any) -> bool:
-        """Return whether it holds as far as the scope and plain fields tell."""
-        test = self.header
-        try:
-            if test is not None and not test(fields, nothing, None):
-                return False
-        except EvaluationError:
-            self.errors[self.rule] += 1
-            return False
-        return not self.on_scope or self._all(self.on_scope, whole)
+    def in_scope(self, owner: Any) -> bool:
+        """Return whether it can hold for items of a scope."""
+        return self._all(self.on_scope, owner)
+
+    def failed(self) -> None:
+        """Count that it raised."""
+        self.errors[self.rule] += 1
 
     def holds(self, fields: Any, find: Find, whole: Any) -> bool:
         """Return whether what is left of it holds too."""
@@ -78,7 +85,7 @@ class Clause:
         try:
             return test is None or test(fields, find, whole)
         except EvaluationError:
-            self.errors[self.rule] += 1
+            self.failed()
             return False
 
     def holds_for(self, whole: Any, part: int) -> bool:
@@ -86,14 +93,14 @@ class Clause:
         try:
             return self.part is None or self.part(whole, part)
         except EvaluationError:
-            self.errors[self.rule] += 1
+            self.failed()
             return False
 
     def _all(self, tests: Sequence[SharedTest], message: Any) -> bool:
         try:
             return all(test(message) for test in tests)
         except EvaluationError:
-            self.errors[self.rule] += 1
+            self.failed()
             return False
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reflexarc.telemetry.plan.clauses import Clause
+from reflexarc.engines.ottl.values import EvaluationError
+from reflexarc.telemetry.plan.clauses import Clause, nothing
 from reflexarc.telemetry.plan.items import Judged
 
 
@@ -16,12 +17,16 @@ class Guards:
     def holding(self, judged: Judged) -> str:
         """Return the first who wants an item kept, nothing where nobody does."""
         _, fields, find, whole, _ = judged
-        resource = whole.resource_part.rest
         for name, clause in self.clauses:
-            if (
-                clause.alive(resource, whole.resources)
-                and clause.holds_so_far(fields, whole)
-                and clause.holds(fields, find, whole)
-            ):
+            header = clause.header
+            try:
+                if header is None or header(fields, nothing, None):
+                    rest = clause.rest
+                    if (rest is None or rest(fields, find, whole)) and (
+                        clause.shared is None or clause.shared(whole.owner)
+                    ):
+                        return name
+            except EvaluationError:
+                # Whoever reads such items may read this one.
                 return name
         return ""

@@ -7,7 +7,7 @@ cannot be read that way (an attribute written twice) is read with the plain sche
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +15,14 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from reflexarc.engines.otlp import shadow
-from reflexarc.engines.otlp.framing import Framed, ResourcePart, ScopePart
+from reflexarc.engines.otlp.framing import Framed, ResourcePart
 from reflexarc.engines.otlp.wire import Malformed
 from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
-from reflexarc.telemetry.plan.clauses import Clause, Find
+from reflexarc.telemetry.plan.clauses import Clause, Find, nothing
 from reflexarc.telemetry.plan.index import Numbers, PatternIndex
 from reflexarc.telemetry.plan.numbers import NumberIndex, Places, candidates
-from reflexarc.telemetry.plan.whole import ITEMS, RESOURCES, SCOPES, Decoder, Whole
+from reflexarc.telemetry.plan.whole import ITEMS, RESOURCES, SCOPES, Decoder, Owner, Whole
 
 # With so few items, reading them all costs less than looking for candidates.
 SMALL = 48
@@ -64,22 +64,24 @@ class ItemPlan:
         self.errors.clear()
         return errors
 
-    def judged(self, parts: Framed, fields: Any = None) -> Iterator[Judged]:
-        """Yield every item that a clause may hold for, in the order of the request.
+    def judged(self, parts: Framed, fields: Any = None) -> Sequence[Judged]:
+        """Return every item that a clause may hold for, in the order of the request.
 
         `fields` is the request as read by `shadow.headers`, where the caller has it already.
         """
         if not self.clauses or not parts.starts:
-            return
+            return ()
         few = len(parts.starts) <= self.small and len(self.clauses) < SMALL_CLAUSES
         everywhere = range(len(self.clauses)) if few else self.everywhere
         found = {} if few else self._candidates(parts)
         if not found and not everywhere:
-            return
-        pending = list(self._pending(parts, found, everywhere, fields or self.fields(parts)))
+            return ()
+        pending = self._pending(parts, found, everywhere, fields or self.fields(parts))
         finds = self._finds(parts, [each[0] for each in pending])
-        for (item, x, whole, clauses), find in zip(pending, finds, strict=True):
-            yield item, x, find, whole, clauses
+        return [
+            (item, x, find, whole, clauses)
+            for (item, x, whole, clauses), find in zip(pending, finds, strict=True)
+        ]
 
     def fields(self, parts: Framed) -> Any:
         """Return the plain fields of every item; raises Malformed where an item is none."""
@@ -106,7 +108,7 @@ class ItemPlan:
             chosen = patterns == pattern
             at = Places(places[chosen], items[chosen], begins[items[chosen]], ends[items[chosen]])
             for item, clauses in candidates(index, parts.data, self.signal, at).items():
-                found.setdefault(item, []).extend(clauses)
+                found[item] = found.get(item, []) + clauses
         return found
 
     def _by_text(
@@ -126,11 +128,11 @@ class ItemPlan:
         ]
         useful = np.array([bool(clauses) for clauses in live])[which]
         for item, pair in zip(items[useful].tolist(), which[useful].tolist(), strict=True):
-            clauses = found.get(item)
+            clauses, more = found.get(item), live[pair]
             if clauses is None:
-                found[item] = live[pair].copy()
-            else:
-                clauses += live[pair]
+                found[item] = more
+            elif clauses is not more:
+                found[item] = clauses + more
 
     def _live(self, clauses: Sequence[int], resource: ResourcePart) -> list[int]:
         rest = resource.rest
@@ -142,51 +144,60 @@ class ItemPlan:
         found: Mapping[int, list[int]],
         everywhere: Sequence[int],
         fields: Any,
-    ) -> Iterator[_Pending]:
-        """Yield the items for which clauses hold as far as plain fields tell."""
-        hot = sorted(found)
-        at = 0
+    ) -> list[_Pending]:
+        """Return the items for which clauses hold as far as plain fields tell."""
+        pending: list[_Pending] = []
+        hot, at = sorted(found), 0
         for number, resource in enumerate(parts.resources):
             always = self._live(everywhere, resource)
             for place, scope in enumerate(resource.scopes):
                 end = bisect_left(hot, scope.last, at)
-                if always:
-                    chosen: Sequence[int] = range(scope.first, scope.last)
-                else:
-                    chosen = hot[at:end]
+                chosen = range(scope.first, scope.last) if always else hot[at:end]
                 if chosen:
+                    of = Owner(self.resources, self.scopes, self.signal, parts, resource, scope)
                     nodes = fields.x[number].x[place].x
-                    yield from self._of_scope(
-                        parts, resource, scope, nodes, ((i, found.get(i), always) for i in chosen)
-                    )
+                    pending += self._of_scope(of, nodes, chosen, found=found, always=always)
                 at = end
+        return pending
 
     def _of_scope(
         self,
-        parts: Framed,
-        resource: ResourcePart,
-        scope: ScopePart,
+        owner: Owner,
         nodes: Any,
-        chosen: Iterator[tuple[int, list[int] | None, list[int]]],
-    ) -> Iterator[_Pending]:
-        clauses, first = self.clauses, scope.first
-        for item, found, always in chosen:
-            x = nodes[item - first]
-            if found is None:
+        chosen: Sequence[int],
+        *,
+        found: Mapping[int, list[int]],
+        always: list[int],
+    ) -> list[_Pending]:
+        pending: list[_Pending] = []
+        # The loop that every candidate of every batch goes through: no call that can be spared.
+        clauses, first = self.clauses, owner.scope_part.first
+        for item in chosen:
+            numbers = found.get(item)
+            if numbers is None:
                 numbers = always
-            elif len(found) == 1 and not always:
-                numbers = found
-            else:
-                numbers = sorted({*found, *always})
-            whole = Whole(self.resources, self.scopes, self.signal, parts, resource, scope, item)
-            holding = [n for n in numbers if clauses[n].holds_so_far(x, whole)]
+            elif always or len(numbers) > 1:
+                numbers = sorted({*numbers, *always})
+            x = nodes[item - first]
+            holding = []
+            for number in numbers:
+                clause = clauses[number]
+                test = clause.header
+                try:
+                    if (test is None or test(x, nothing, None)) and (
+                        not clause.on_scope or clause.in_scope(owner)
+                    ):
+                        holding.append(number)
+                except EvaluationError:
+                    clause.failed()
             if holding:
-                yield item, x, whole, holding
+                pending.append((item, x, Whole(owner, item), holding))
+        return pending
 
     def _finds(self, parts: Framed, items: Sequence[int]) -> Sequence[Find]:
         """Return for each item what finds the bytes of an attribute's value."""
         if self.signal not in shadow.ATTRIBUTES:
-            return [_nothing] * len(items)
+            return [nothing] * len(items)
         data, starts, ends = parts.data, parts.starts, parts.ends
         # Items one behind the other, with their tags, are a scope.
         joined = b"".join([data[starts[item] : ends[item]] for item in items])
@@ -210,10 +221,6 @@ class ItemPlan:
         for each in message.attributes:
             first.setdefault(each.key, each.value.SerializeToString())
         return first.get
-
-
-def _nothing(_: str) -> None:
-    return None
 
 
 def _unreadable(_: str) -> None:

@@ -24,11 +24,20 @@ from reflexarc.engines.ottl.syntax import (
 )
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.pattern_literals import Texts, necessary_texts
-from reflexarc.telemetry.plan.slots import TEXT_TAGS, Attribute, Header, Slot, slot_of
+from reflexarc.telemetry.plan.slots import (
+    TEXT_TAGS,
+    Attribute,
+    Header,
+    Slot,
+    indexes_into,
+    is_number,
+    slot_of,
+)
 
 KEY_TAG = STRING_TAG = 0x0A  # KeyValue.key and AnyValue.string_value are both field 1
 BYTES_TAG = 0x3A  # AnyValue.bytes_value
 _ONE_BYTE = 128
+_PARTS = frozenset({"datapoint", "spanevent"})
 _PATTERNS_MAX = 512
 # A pattern shorter than this is everywhere.
 _SHORTEST = 3
@@ -98,7 +107,7 @@ def number_need_of(condition: Condition, signal: OtlpSignal) -> NumberNeed | Non
     if isinstance(left, Literal):
         left, right = right, left
         comparator = _MIRRORED[comparator]
-    slot = slot_of(left, signal) if isinstance(left, Path) else None
+    slot = _slot(left, signal)
     if not isinstance(slot, Attribute) or not isinstance(right, Literal):
         return None
     number = right.value
@@ -131,7 +140,7 @@ def _compared(condition: Compare, signal: OtlpSignal) -> Need | None:
     left, right = condition.left, condition.right
     if isinstance(left, Literal):
         left, right = right, left
-    slot = slot_of(left, signal) if isinstance(left, Path) else None
+    slot = _slot(left, signal)
     if slot is None or not isinstance(right, Literal):
         return None
     text = right.value
@@ -140,6 +149,19 @@ def _compared(condition: Compare, signal: OtlpSignal) -> Need | None:
         if patterns and min(map(len, patterns)) >= _SHORTEST:
             return Need(patterns, value=True)
     return _present(slot, condition)
+
+
+def _slot(value: object, signal: OtlpSignal) -> Slot | None:
+    """Return the slot that a value is; an attribute of a data point or event is in its item too."""
+    if not isinstance(value, Path):
+        return None
+    if value.context in _PARTS and value.names == ("attributes",) and len(value.keys) == 1:
+        key = value.keys[0]
+        if isinstance(key, Literal) and isinstance(key.value, str):
+            return Attribute(key.value)
+    slot = slot_of(value, signal)
+    whole = slot is not None and len(value.keys) == indexes_into(slot)
+    return slot if whole else None
 
 
 def _present(slot: Slot, condition: Compare) -> Need | None:
@@ -160,8 +182,10 @@ def _matched(call: Call, signal: OtlpSignal) -> Need | None:
     if len(call.arguments) != 2 or call.keys:  # noqa: PLR2004 - a target and a pattern
         return None
     target, pattern = (argument.value for argument in call.arguments)
-    slot = slot_of(target, signal) if isinstance(target, Path) else None
+    slot = _slot(target, signal)
     if slot is None or not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
+        return None
+    if is_number(slot, signal):  # its digits stand nowhere in the item
         return None
     texts = necessary_texts(pattern.value)
     if texts and (patterns := _contained(texts, slot, signal)):

@@ -11,6 +11,7 @@ otherwise hide another value behind the one that was read). All else is a candid
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -32,6 +33,7 @@ _KEY_MAX = 100  # with its value the KeyValue's length fits one byte
 _LENGTH_MAX = 127
 # Bytes behind a key: a tag, a length, a tag and at most eight bytes of a number.
 _BEHIND = 11
+KEY_TAG, _VALUE_TAG = 0x0A, 0x12  # KeyValue.key, KeyValue.value
 _INT_TAG, _DOUBLE_TAG = 0x18, 0x21  # AnyValue.int_value, AnyValue.double_value
 _INT_BYTES = 4  # longer numbers are candidates; four bytes hold 268 million, exact as a float
 _STEPS = 48
@@ -110,9 +112,15 @@ def candidates(
     found: dict[int, list[int]] = {}
     if not places.at.size:
         return found
+    if data.size < _BEHIND:
+        return {
+            item: [clause for _, _, clause in index.comparisons] for item in places.item.tolist()
+        }
     certain, values = _read(data, WIRES[signal].attribute, size, places)
-    _, inverse, times = np.unique(places.item, return_inverse=True, return_counts=True)
-    certain &= times[inverse] == 1
+    # Places come in their order, so that one item's stand side by side.
+    again = places.item[1:] == places.item[:-1]
+    certain[1:] &= ~again
+    certain[:-1] &= ~again
     doubtful = np.flatnonzero(certain)
     there = _boundary(data, signal, places.begin[doubtful], places.at[doubtful] - 4)
     certain[doubtful[~there]] = False
@@ -123,7 +131,7 @@ def candidates(
         for comparator, number, clause in index.comparisons:
             met = certain & _COMPARE[comparator](values, number)
             for item in places.item[met].tolist():
-                found.setdefault(item, []).append(clause)
+                found[item] = [*found.get(item, ()), clause]
     return found
 
 
@@ -131,36 +139,55 @@ def _read(
     data: NDArray[np.uint8], attribute: int, size: int, places: Places
 ) -> tuple[Truths, NDArray[np.float64]]:
     """Return where a KeyValue has the usual form and holds a number, and the numbers."""
-    at, behind = places.at, places.at + size
-    window = np.minimum(behind[:, None] + np.arange(_BEHIND), len(data) - 1)
-    byte = data[window].astype(np.int64).T
-    length, value_size, kind = data[at - 3].astype(np.int64), byte[1], byte[2]
+    # A key so near to the end of the payload that less stands behind it is in doubt.
+    behind = np.minimum(places.at + size, max(data.size - _BEHIND, 0))
+    # What stands in front of a key, and behind it, as one number each.
+    head = _words(data, "<u4")[places.at - 4]
+    tail = _words(data, "<u8")[behind]
+    value_size = (tail >> np.uint64(8) & np.uint64(0xFF)).astype(np.int64)
+    kind = tail >> np.uint64(16) & np.uint64(0xFF)
+    length = size + 4 + value_size
     usual = (
-        (places.begin <= at - 4)
-        & (data[at - 4] == attribute)
-        & (length == size + 4 + value_size)
+        (behind == places.at + size)
+        & (places.begin <= places.at - 4)
         & (length <= _LENGTH_MAX)
-        & (data[at - 2] == 0x0A)  # noqa: PLR2004 - KeyValue.key
-        & (data[at - 1] == size)
-        & (byte[0] == 0x12)  # noqa: PLR2004 - KeyValue.value
+        & (head == (attribute | length << 8 | KEY_TAG << 16 | size << 24))
+        & (tail & np.uint64(0xFF) == _VALUE_TAG)
         & (behind + 2 + value_size <= places.end)
     )
-    values = np.zeros(at.size, np.float64)
-    number = np.zeros(at.size, np.bool_)
-    for count in range(1, _INT_BYTES + 1):
-        # A number of so many bytes: each but the last says that more follow.
-        here = (kind == _INT_TAG) & (value_size == count + 1) & (byte[2 + count] < 0x80)  # noqa: PLR2004
-        for place in range(1, count):
-            here &= byte[2 + place] >= 0x80  # noqa: PLR2004
-        total = sum((byte[3 + place] & 0x7F) << 7 * place for place in range(count))
-        values[here] = np.asarray(total)[here]
-        number |= here
-    double = usual & (kind == _DOUBLE_TAG) & (value_size == 9)  # noqa: PLR2004 - tag and 8 bytes
+    digits = (tail >> np.uint64(24)).astype(np.int64)
+    number = (kind == _INT_TAG) & (digits & _MORE[value_size] == _ENDS[value_size])
+    whole = (
+        digits & 0x7F | digits >> 1 & 0x3F80 | digits >> 2 & 0x1F_C000 | digits >> 3 & 0xFE0_0000
+    ) & _SEVENS[value_size]
+    values = whole.astype(np.float64)
+    double = (kind == _DOUBLE_TAG) & (value_size == 9)  # noqa: PLR2004 - tag and 8 bytes
     if double.any():
-        window = behind[double][:, None] + 3 + np.arange(8)
-        values[double] = data[window].copy().view("<f8")[:, 0]
-        number |= double
-    return usual & number, values
+        values[double] = _words(data, "<f8")[behind[double] + 3]
+    return usual & (number | double), values
+
+
+def _words(data: NDArray[np.uint8], kind: str) -> NDArray[Any]:
+    """Return the words of a kind that begin at each byte."""
+    size = np.dtype(kind).itemsize
+    return as_strided(data[:size].view(kind), (data.size - size + 1,), (1,))
+
+
+def _by_size() -> tuple[Numbers, Numbers, Numbers]:
+    """Return by the size of an AnyValue with an int: its bits of "more follows", and how they are.
+
+    And which bits its value takes. A size that is none of ours has bits that never fit.
+    """
+    more, ends, sevens = (np.zeros(256, np.int64) for _ in range(3))
+    ends[:] = -1
+    for count in range(1, _INT_BYTES + 1):
+        more[count + 1] = sum(0x80 << 8 * place for place in range(count))
+        ends[count + 1] = sum(0x80 << 8 * place for place in range(count - 1))
+        sevens[count + 1] = (1 << 7 * count) - 1
+    return more, ends, sevens
+
+
+_MORE, _ENDS, _SEVENS = _by_size()
 
 
 def _boundary(data: NDArray[np.uint8], signal: OtlpSignal, begin: Numbers, goal: Numbers) -> Truths:
@@ -169,8 +196,7 @@ def _boundary(data: NDArray[np.uint8], signal: OtlpSignal, begin: Numbers, goal:
     All walks go in step. One that meets a field it does not know, or a very long one, is in doubt.
     """
     advance, more = _TABLES[signal]
-    # Each place as the four bytes that begin there.
-    words = as_strided(data[:4].view(np.uint32), (data.size - 3,), (1,))
+    words = _words(data, "<u4")
     at, longest, beyond = begin.copy(), np.zeros_like(begin), goal + 1
     for _ in range(_STEPS):
         word = words[at]

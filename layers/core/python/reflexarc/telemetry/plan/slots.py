@@ -39,19 +39,24 @@ Slot = Attribute | Header
 
 
 def slot_of(path: Path, signal: OtlpSignal) -> Slot | None:
-    """Return the slot that a path reads, None where it reads something else."""
+    """Return the slot that a path reads, or reads a part of; None where it reads something else."""
     if path.context != ITEM_CONTEXT[signal]:
         return None
     name = ".".join(path.names)
-    if name == "attributes" and signal != "metrics" and len(path.keys) == 1:
+    if name == "attributes" and signal != "metrics" and path.keys:
         key = path.keys[0]
         if isinstance(key, Literal) and isinstance(key.value, str):
             return Attribute(key.value)
         return None
-    if path.keys:
-        return None
+    if signal == "logs" and name == "body":
+        return Header(name)
     plain = name in TEXT_TAGS[signal] or name in _NUMBERS[signal]
-    return Header(name) if plain or (signal == "logs" and name == "body") else None
+    return Header(name) if plain else None
+
+
+def indexes_into(slot: Slot) -> int:
+    """Return how many keys of a path say which slot it is; more of them lead into its value."""
+    return 1 if isinstance(slot, Attribute) else 0
 
 
 def is_number(slot: Slot, signal: OtlpSignal) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -12,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from reflexarc.engines.otlp.framing import Framed, ResourcePart, ScopePart
 from reflexarc.engines.otlp.wire import Malformed
+from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
 
 ITEMS: dict[OtlpSignal, type[Message]] = {"traces": Span, "metrics": Metric, "logs": LogRecord}
@@ -49,9 +49,9 @@ class Decoder:
         return known
 
 
-@dataclass(eq=False)
-class Whole:
-    """One item and what it belongs to."""
+@dataclass(slots=True, eq=False)
+class Owner:
+    """A scope of a request and its resource: what the items of the scope belong to."""
 
     resources: Decoder
     scopes: Decoder
@@ -59,12 +59,6 @@ class Whole:
     parts: Framed
     resource_part: ResourcePart
     scope_part: ScopePart
-    number: int
-
-    @cached_property
-    def item(self) -> Any:
-        """Return the span, metric or log record; raises DecodeError where it is none."""
-        return ITEMS[self.signal].FromString(self.parts.item(self.number))
 
     @property
     def resource(self) -> Any:
@@ -75,3 +69,25 @@ class Whole:
     def scope(self) -> Any:
         """Return the scope and its schema URL, without items."""
         return self.scopes(self.scope_part.rest)
+
+
+class Whole:
+    """One item and what it belongs to."""
+
+    __slots__ = ("_item", "number", "owner")
+
+    def __init__(self, owner: Owner, number: int) -> None:
+        self.owner = owner
+        self.number = number
+        self._item: Any = None
+
+    @property
+    def item(self) -> Any:
+        """Return the span, metric or log record; raises EvaluationError where it is none."""
+        if self._item is None:
+            owner = self.owner
+            try:
+                self._item = ITEMS[owner.signal].FromString(owner.parts.item(self.number))
+            except DecodeError as error:
+                raise EvaluationError("the item cannot be decoded") from error
+        return self._item
