@@ -46,6 +46,12 @@ _SHORTEST = 3
 _TOKEN = frozenset(string.ascii_letters + string.digits + "_/@. -")
 _TELLING = frozenset(string.ascii_letters + "_/@ ") - frozenset("truefalsnbcdNIEABCDF")
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/")
+# What JSON writes behind a backslash, and every end of it: a text may begin there.
+_ESCAPED = frozenset("bfnrt") | {
+    f"u{code:04x}"[begin:]
+    for code in (*range(0x20), *map(ord, "<>&\u2028\u2029"))
+    for begin in range(5)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +203,19 @@ def _contained(texts: Texts, slot: Slot, signal: OtlpSignal) -> frozenset[bytes]
     """Return what stands in a field that contains one of the texts, None where that is unsure."""
     found: set[bytes] = set()
     for text in texts.texts:
+        any_value = not isinstance(slot, Header) or slot.name == "body"
+        if any_value and not _telling(text):
+            return None
         if texts.whole:
-            found |= exact(text, _tag(slot, signal))
-        else:
-            found.add(text.encode())
-        if not isinstance(slot, Header) or slot.name == "body":
-            if not _telling(text):
-                return None
             # A list or a map is never the whole of such a text.
-            in_bytes = frozenset[bytes]() if texts.whole else _as_base64(text)
+            found |= exact(text, _tag(slot, signal))
+        elif any_value:
+            in_bytes = _as_base64(text)
             if in_bytes is None:
                 return None
-            found |= in_bytes
+            found |= {_behind_escape(text).encode(), *in_bytes}
+        else:
+            found.add(text.encode())
     if not found or min(map(len, found)) < _SHORTEST:
         return None
     return frozenset(found)
@@ -216,6 +223,14 @@ def _contained(texts: Texts, slot: Slot, signal: OtlpSignal) -> frozenset[bytes]
 
 def _telling(text: str) -> bool:
     return _TOKEN.issuperset(text) and not _TELLING.isdisjoint(text)
+
+
+def _behind_escape(text: str) -> str:
+    """Return a text less what may be the end of an escape before it.
+
+    Where JSON has a backslash and `nhello`, the item has a new line and `hello`.
+    """
+    return text[max((size for size in range(6) if text[:size] in _ESCAPED), default=0) :]
 
 
 def _as_base64(text: str) -> frozenset[bytes] | None:
