@@ -5,13 +5,17 @@ RE2 is what Go's regexp speaks, so patterns mean what they mean to the Collector
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import re2
 
 from reflexarc.engines.ottl.functions.signature import Converter, parameters, table
 from reflexarc.engines.ottl.values import EvaluationError
 
-Pattern = re2._Regexp[str]  # noqa: SLF001 - RE2's binding has no other name for it
+if TYPE_CHECKING:
+    Pattern = re2._Regexp[str]  # noqa: SLF001 - RE2's binding has no other name for it
+else:
+    Pattern = object
 _REMEMBERED = 256  # patterns that telemetry itself brings
 
 _QUIET = re2.Options()
