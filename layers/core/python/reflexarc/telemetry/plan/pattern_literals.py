@@ -4,10 +4,14 @@ Only what is certain is said: a pattern that this reading does not follow has no
 items are then found another way.
 """
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 _ALTERNATIVES_MAX = 64
+_DEEPEST = 32
+_TIMES = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
 _PLAIN_ESCAPES = frozenset(".^$*+?()[]{}|\\/-_@:,;=&%#!~'\"<> ")
 
 
@@ -64,10 +68,7 @@ def _branch(elements: list[_Element | str]) -> Texts | None:
     gaps = False
     for element in inner:
         if isinstance(element, _Piece):
-            joined = [a + b for a, b in product(runs[-1], element.texts)]
-            if len(joined) > _ALTERNATIVES_MAX:
-                raise _Unknown
-            runs[-1] = joined
+            runs[-1] = _joined(runs[-1], element.texts)
         else:
             gaps = True
             runs.append([""])
@@ -77,12 +78,27 @@ def _branch(elements: list[_Element | str]) -> Texts | None:
     return Texts(tuple(best), begins and ends and not gaps)
 
 
+def _joined(befores: Sequence[str], behinds: Sequence[str]) -> list[str]:
+    if len(befores) * len(behinds) > _ALTERNATIVES_MAX:
+        raise _Unknown
+    return [before + behind for before, behind in product(befores, behinds)]
+
+
+def _spelt(pieces: Iterable[Sequence[str]]) -> list[str]:
+    """Return every text that pieces side by side can be."""
+    texts = [""]
+    for piece in pieces:
+        texts = _joined(texts, piece)
+    return texts
+
+
 class _Reader:
     """Reads one level of a pattern: branches between bars, elements in each."""
 
     def __init__(self, pattern: str, at: int = 0) -> None:
         self.pattern = pattern
         self.at = at
+        self.depth = 0
 
     def branches(self) -> list[list[_Element | str]]:
         """Read up to the end or a closing parenthesis."""
@@ -125,11 +141,12 @@ class _Reader:
         if mark not in {"*", "+", "?", "{"}:
             return element
         if mark == "{":
-            end = self.pattern.find("}", self.at)
-            if end < 0:
-                raise _Unknown
-            self.at = end
-        self.at += 1
+            times = _TIMES.match(self.pattern, self.at)
+            if times is None:
+                raise _Unknown  # to RE2 it is a brace
+            self.at = times.end()
+        else:
+            self.at += 1
         if self.pattern[self.at : self.at + 1] == "?":  # as few as can be
             self.at += 1
         return _GAP
@@ -139,7 +156,11 @@ class _Reader:
             if self.pattern[self.at : self.at + 2] != "?:":
                 raise _Unknown  # flags and names
             self.at += 2
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _Unknown
         branches = self.branches()
+        self.depth -= 1
         if self.pattern[self.at] != ")":
             raise _Unknown
         self.at += 1
@@ -148,7 +169,7 @@ class _Reader:
             pieces = [element.texts for element in branch if isinstance(element, _Piece)]
             if len(pieces) < len(branch):
                 return _GAP
-            texts += ["".join(each) for each in product(*pieces)]
+            texts += _spelt(pieces)
             if len(texts) > _ALTERNATIVES_MAX:
                 raise _Unknown
         return _Piece(tuple(texts))
