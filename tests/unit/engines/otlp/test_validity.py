@@ -11,8 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from reflexarc.engines.otlp.sorting import sorted_out
-from reflexarc.engines.otlp.validity import judged
+from reflexarc.engines.otlp.sorting import ITEM_MAX, sorted_out
+from reflexarc.engines.otlp.validity import LISTED_MAX, judged
 from reflexarc.engines.otlp.verdicts import PARTS_MAX, NotOtlp, TooManyParts, Verdict
 from reflexarc.engines.otlp.wire import field_of
 from reflexarc.events.otlp_batch import OtlpSignal
@@ -276,6 +276,20 @@ def test_a_crowd_in_a_part_that_cannot_be_read_is_not_counted_one_by_one() -> No
         judged(message(1, message(1, UNREADABLE), crowd), "logs")
 
 
+def test_a_crowd_spread_over_many_scopes_is_a_crowd() -> None:
+    scope = message(2, message(2) * (PARTS_MAX // 3))
+
+    with pytest.raises(TooManyParts):
+        judged(message(1, scope * 4, message(1, UNREADABLE)) + traces(span(1)), "logs")
+    with pytest.raises(TooManyParts):
+        judged(message(1, scope * 4) + message(1, UNREADABLE), "logs")
+
+
+def test_a_large_request_made_of_nothing_is_not_listed() -> None:
+    with pytest.raises(TooManyParts):
+        judged(message(1) * 5_000_000, "logs")
+
+
 def logs(*records: bytes) -> bytes:
     return message(1, message(2, *(message(2, each) for each in records)))
 
@@ -356,6 +370,35 @@ def test_packed_numbers_of_varying_size_are_gone_through() -> None:
     good, bad = metric(b"\x02\xac\x02"), metric(b"\x02\xac")
 
     verdict = judged(message(1, message(2, message(2, good), message(2, bad))), "metrics")
+
+    assert (verdict.items, verdict.rejected) == (1, 1)
+
+
+def test_a_request_too_large_for_lists_is_looked_at_item_by_item() -> None:
+    text = "x" * 1_000_000
+    good = [span(n, name=text) for n in range(1, 9)]
+    bad = span(9, name=text, trace_id=b"short")
+
+    whole = traces(*good, *good)
+
+    assert len(whole) > LISTED_MAX
+    assert judged(whole, "traces").payload is whole
+    assert judged(traces(*good, bad, *good), "traces").payload == whole
+
+
+def test_an_item_that_no_backend_takes_is_rejected() -> None:
+    large = span(1, name="x" * ITEM_MAX)
+
+    verdict = judged(traces(large, span(2)), "traces")
+
+    assert spans_in(verdict) == [span(2)]
+    assert verdict.said == f"it has more than {ITEM_MAX:,} bytes ({SPANS}[0])"
+
+
+def test_a_log_record_that_no_backend_takes_is_rejected_too() -> None:
+    large = message(5, message(1, b"x" * ITEM_MAX))
+
+    verdict = judged(logs(large, message(3, b"INFO")), "logs")
 
     assert (verdict.items, verdict.rejected) == (1, 1)
 

@@ -14,14 +14,12 @@ from functools import cache, lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from pydantic_core import from_json
 
 from reflexarc.engines.otlp import otlp_json_values as values
 from reflexarc.engines.otlp.otlp_json_values import Scalar, WrongJson, wrong
+from reflexarc.engines.otlp.outlines import IDS, REQUESTS
 from reflexarc.engines.otlp.wire import FIXED32, FIXED64, LENGTH, VARINT, tag, varint
 from reflexarc.events.otlp_batch import OtlpSignal
 
@@ -29,13 +27,6 @@ from reflexarc.events.otlp_batch import OtlpSignal
 Body = Callable[[Any], bytes]
 Field = Callable[[Any], bytes]
 
-REQUESTS: Mapping[OtlpSignal, Descriptor] = {
-    "traces": trace_service_pb2.ExportTraceServiceRequest.DESCRIPTOR,
-    "metrics": metrics_service_pb2.ExportMetricsServiceRequest.DESCRIPTOR,
-    "logs": logs_service_pb2.ExportLogsServiceRequest.DESCRIPTOR,
-}
-# Bytes that OTLP writes in hex; all others are base64.
-_IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _KNOWN_LENGTHS = 2_048
 _LENGTHS = tuple(map(varint, range(_KNOWN_LENGTHS)))
 _TEXTS = tuple(b"\x0a" + length for length in _LENGTHS)
@@ -169,7 +160,8 @@ def _scalar(field: FieldDescriptor) -> tuple[int, Scalar]:
         names = {value.name: value.number for value in field.enum_type.values}
         return VARINT, values.enums(names)
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return LENGTH, values.hexadecimal if field.name in _IDS else values.base64
+        # OTLP writes ids in hex, and all other bytes as protobuf does.
+        return LENGTH, values.hexadecimal if field.name in IDS else values.base64
     return _SCALARS[field.type]
 
 

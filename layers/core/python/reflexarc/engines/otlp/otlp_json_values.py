@@ -25,7 +25,6 @@ _INTEGER = re.compile(rf"-?[0-9]{{1,{_DIGITS}}}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONE = re.compile("[\ud800-\udfff]")
 _UNENDING = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_SHOWN = 40
 
 
 class WrongJson(Rejected):
@@ -51,12 +50,17 @@ class WrongJson(Rejected):
 
 
 def wrong(expected: str, found: object) -> NoReturn:
-    """Raise the refusal of a value that is something else."""
-    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(found))
-    if kind is None:
-        kind = repr(found)
-        kind = kind if len(kind) <= _SHOWN else f"{kind[:_SHOWN]}..."
-    raise WrongJson(f"{expected} is expected, not {kind}")
+    """Raise the refusal of a value that is something else; it is not repeated, for it is logged."""
+    raise WrongJson(f"{expected} is expected, not {_KINDS.get(type(found), 'this number')}")
+
+
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+    str: "this string",
+    type(None): "null",
+}
 
 
 def text(value: Any) -> bytes:

@@ -18,7 +18,9 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from reflexarc.events.otlp_batch import OtlpSignal
 
@@ -29,6 +31,11 @@ REQUESTS: Mapping[OtlpSignal, Descriptor] = {
     "traces": trace_service_pb2.ExportTraceServiceRequest.DESCRIPTOR,
     "metrics": metrics_service_pb2.ExportMetricsServiceRequest.DESCRIPTOR,
     "logs": logs_service_pb2.ExportLogsServiceRequest.DESCRIPTOR,
+}
+ITEMS: Mapping[OtlpSignal, Descriptor] = {
+    "traces": Span.DESCRIPTOR,
+    "metrics": Metric.DESCRIPTOR,
+    "logs": LogRecord.DESCRIPTOR,
 }
 # How many bytes an id has, wherever OTLP has one.
 IDS: Mapping[str, int] = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
@@ -62,15 +69,15 @@ def everything(signal: OtlpSignal) -> Parse:
 
 
 @cache
-def ids(signal: OtlpSignal) -> Parse:
-    """Return what lists the ids of a request, all of one field together, wherever they stand."""
+def ids(kind: Descriptor) -> Parse:
+    """Return what lists the ids of a request or an item, all of one field together."""
 
     def declare(field: FieldDescriptor) -> Declared:
         if field.message_type is not None:
             return _declared(field, field.type) if _leads_to_ids(field.message_type, ()) else None
         return _listed(field) if field.name in IDS else None
 
-    return _parser(REQUESTS[signal], declare)
+    return _parser(kind, declare)
 
 
 def columns(found: Any) -> Iterator[tuple[str, Sequence[bytes]]]:

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from reflexarc.engines.otlp import outlines
-from reflexarc.engines.otlp.outlines import IDS, LEVELS, columns
+from reflexarc.engines.otlp.outlines import IDS, ITEMS, LEVELS, columns
 from reflexarc.engines.otlp.verdicts import PARTS_MAX, Notes, NotOtlp, TooManyParts, Verdict
 from reflexarc.engines.otlp.wire import field_of, occurrences, without
 from reflexarc.events.otlp_batch import OtlpSignal
@@ -23,6 +23,9 @@ _NAMES: Mapping[OtlpSignal, tuple[str, str, str]] = {
     "logs": ("resource_logs", "scope_logs", "log_records"),
 }
 _ITEM = len(LEVELS) - 1
+# A server's limit on a whole request is 4 MiB for gRPC and 20 MiB for HTTP, unless told otherwise.
+# https://opentelemetry.io/docs/specs/otlp/
+ITEM_MAX = 8 * 1024 * 1024
 # Fields of a log record, and of an exemplar, by what an id there must have.
 _LOG_IDS = {9: "trace_id", 10: "span_id"}
 _EXEMPLAR_IDS = {5: "trace_id", 4: "span_id"}
@@ -31,12 +34,13 @@ _EXEMPLARS = {5: 5, 7: 5, 9: 8, 10: 11}
 _POINTS = 1
 
 
-def sorted_out(data: bytes, signal: OtlpSignal) -> Verdict:
+def sorted_out(data: bytes, signal: OtlpSignal, *, readable: bool = False) -> Verdict:
     """Return what may go on of a request that holds something wrong; raises NotOtlp if nothing can.
 
     What stays of a changed part stands in it as it came, the parts of one kind behind all else.
+    Of a readable request only the ids are looked at.
     """
-    sorter = _Sorter(signal)
+    sorter = _Sorter(signal, readable)
     try:
         payload = sorter.sort(data, 0, "")
     except DecodeError as error:
@@ -47,6 +51,7 @@ def sorted_out(data: bytes, signal: OtlpSignal) -> Verdict:
 @dataclass(slots=True)
 class _Sorter:
     signal: OtlpSignal
+    readable: bool
     notes: Notes = field(default_factory=Notes)
     items: int = 0
     _parts: list[int] = field(default_factory=lambda: [0] * len(LEVELS))
@@ -54,6 +59,8 @@ class _Sorter:
     def sort(self, data: bytes, depth: int, where: str) -> bytes | None:
         """Return what stays of a request, a resource or a scope; None where it lost all it had."""
         whole = outlines.level(LEVELS[depth]).FromString(data)
+        if len(whole.x) > PARTS_MAX:
+            raise TooManyParts
         inner = list(whole.x)
         del whole.x[:]
         self._read(whole.SerializeToString(), depth)
@@ -80,6 +87,8 @@ class _Sorter:
 
     def _read(self, data: bytes, depth: int) -> None:
         """Go through a part as it stands in a request: how deep it is nested counts from there."""
+        if self.readable:
+            return
         for number in reversed(LEVELS[:depth]):
             data = b"".join(field_of(number, data))
         outlines.everything(self.signal)(data)
@@ -107,9 +116,9 @@ class _Sorter:
             raise TooManyParts
 
     def _item(self, data: bytes, where: str) -> bytes | None:
-        wrong = self._wrong(data)
-        if wrong and self.signal == "traces":
-            self.notes.add(wrong, where, lost=1)
+        wrong = _too_large(data) or self._wrong_id(data)
+        if wrong and (self.signal == "traces" or len(data) > ITEM_MAX):
+            self.notes.add(wrong, where, self._lost(data, _ITEM))
             return None
         self.items += 1
         if not wrong:
@@ -119,11 +128,8 @@ class _Sorter:
         self.notes.add(f"{wrong}, and was taken out", where)
         return _MENDED[self.signal](data)
 
-    def _wrong(self, item: bytes) -> str:
-        request = item
-        for number in reversed(LEVELS):
-            request = b"".join(field_of(number, request))
-        found = outlines.ids(self.signal)(request)
+    def _wrong_id(self, item: bytes) -> str:
+        found = outlines.ids(ITEMS[self.signal])(item)
         for name, column in columns(found):
             for each in column:
                 if len(each) not in {0, IDS[name]}:
@@ -131,9 +137,12 @@ class _Sorter:
         return _missing(found) if self.signal == "traces" else ""
 
 
-def _missing(found: Any) -> str:
+def _too_large(item: bytes) -> str:
+    return f"it has more than {ITEM_MAX:,} bytes" if len(item) > ITEM_MAX else ""
+
+
+def _missing(span: Any) -> str:
     """Return which of the two ids that a span must have is not there, or is none."""
-    span = found.resource_spans.scope_spans.spans
     for name, column in (("trace_id", span.trace_id), ("span_id", span.span_id)):
         last = column[-1] if column else b""
         if not last.strip(b"\0"):

@@ -1,7 +1,8 @@
 """What of an export request may go on. Nearly all of it nearly always, so that this is cheap. Pure.
 
 Three passes in C over the bytes: is everything readable, how many items are there, how long are
-the ids. Only where one of them says no is the request taken apart (sorting.py).
+the ids. Only where one of them says no is the request taken apart (sorting.py); and where it is so
+large that lists of its ids might not fit.
 """
 
 from collections.abc import Mapping
@@ -11,11 +12,17 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from reflexarc.engines.otlp import outlines
-from reflexarc.engines.otlp.outlines import IDS, columns
+from reflexarc.engines.otlp.outlines import IDS, REQUESTS, columns
 from reflexarc.engines.otlp.sorting import sorted_out
 from reflexarc.engines.otlp.verdicts import PARTS_MAX, TooManyParts, Verdict
 from reflexarc.events.otlp_batch import OtlpSignal
 
+# A listed id takes 32 bytes of memory while its list grows, and as little as two in the request.
+LISTED_MAX = 8 * 1024 * 1024
+# Parts of a larger request are listed one level at a time, and there is room for those that have
+# three bytes or more. Empty ones have two. A number may look so, but not this often by chance.
+_EMPTY = (b"\x0a\0", b"\x12\0")
+_EMPTY_MAX = 2_000_000
 _SPANS = attrgetter("resource_spans.scope_spans.spans")
 
 
@@ -24,13 +31,17 @@ def judged(data: bytes, signal: OtlpSignal) -> Verdict:
 
     Raises NotOtlp where it is no request at all, TooManyParts where it has more than is taken.
     """
+    if len(data) > LISTED_MAX and sum(map(data.count, _EMPTY)) > _EMPTY_MAX:
+        raise TooManyParts
     try:
         outlines.everything(signal)(data)
-        count = _counted(data)
-        sound = _sound(outlines.ids(signal)(data), signal, count)
     except DecodeError:
         return sorted_out(data, signal)
-    return Verdict(data, count) if sound else sorted_out(data, signal)
+    if len(data) <= LISTED_MAX:
+        count = _counted(data)
+        if _sound(outlines.ids(REQUESTS[signal])(data), signal, count):
+            return Verdict(data, count)
+    return sorted_out(data, signal, readable=True)
 
 
 def _counted(data: bytes) -> int:
