@@ -15,7 +15,7 @@ from reflexarc.adapters.dynamodb.tokens import DynamoTokens
 from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.kernel.clock import system_clock
-from reflexarc.runtime import clients, ingest_wiring, observability
+from reflexarc.runtime import clients, ingest_otlp, ingest_wiring, observability
 from tests.functions.environment import INGEST
 from tests.functions.test_imports import FORBIDDEN, run
 from tests.support.aws import aws, drain, dynamodb, make_table, queue, sqs
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 TABLE = "reflexarc-incidents"
 ENVELOPES = Path(__file__).parents[2] / "events" / "lambda"
 CACHES = (
+    ingest_wiring.settings,
+    ingest_wiring.gate,
     ingest_wiring.ingest_service,
+    ingest_otlp.otlp_service,
     clients._session,
     clients._client,
     observability.logger,
@@ -252,18 +255,35 @@ def test_a_token_is_never_logged_and_never_answered(
     assert secret[:16] not in logged + said
 
 
-def test_ingest_loads_neither_the_incidents_nor_what_only_tokens_need() -> None:
+# What reads OTLP. A node's fault waits for none of it.
+OTLP = {
+    "google.protobuf",
+    "opentelemetry",
+    "reflexarc.adapters.s3",
+    "reflexarc.engines",
+    "reflexarc.events.otlp_batch",
+    "reflexarc.runtime.ingest_otlp",
+    "zstandard",
+}
+
+
+def test_an_agents_request_loads_neither_the_incidents_nor_what_only_others_need() -> None:
     program = """
-import functions.ingest.handler, sys
-from reflexarc.runtime.ingest_wiring import ingest_service
-ingest_service()
+import sys
+from functions.ingest.handler import handler
+handler({"rawPath": "/v1/gpu", "requestContext": {"http": {"method": "GET"}}}, None)
 print("\\n".join(sys.modules))
 """
-    loaded = set(run(program, INGEST).split())
+    loaded = set(run(program, INGEST).split("\n"))
 
-    unwanted = (FORBIDDEN - {"reflexarc.ingest"}) | {
-        "reflexarc.gpu",
-        "reflexarc.incidents",
-        "reflexarc.adapters.dynamodb.tokens",
-    }
+    unwanted = (
+        (FORBIDDEN - {"reflexarc.ingest"})
+        | OTLP
+        | {
+            "reflexarc.gpu",
+            "reflexarc.incidents",
+            "reflexarc.adapters.dynamodb.tokens",
+        }
+    )
+    assert "reflexarc.ingest.service" in loaded
     assert loaded & unwanted == set()

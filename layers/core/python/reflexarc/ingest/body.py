@@ -19,7 +19,7 @@ def unpacked(body: bytes, encoding: str) -> str:
         case "" | "identity":
             plain = body
         case "gzip":
-            plain = _gunzipped(body)
+            plain = gunzipped(body, UNPACKED_MAX)
         case other:
             raise Refused(415, f"content-encoding {other[:40]!r} is not known: gzip, or none")
     try:
@@ -28,14 +28,15 @@ def unpacked(body: bytes, encoding: str) -> str:
         raise Refused(400, f"the body is not UTF-8 (byte {error.start})") from error
 
 
-def _gunzipped(body: bytes) -> bytes:
+def gunzipped(body: bytes, most: int) -> bytes:
+    """Return what a gzip body holds; raises Refused beyond so many bytes, before they are there."""
     archive = zlib.decompressobj(_GZIP)
     try:
-        plain = archive.decompress(body, UNPACKED_MAX + 1)
+        plain = archive.decompress(body, most + 1)
     except zlib.error as error:
         raise Refused(400, f"the body is not gzip: {error}") from error
-    if len(plain) > UNPACKED_MAX:
-        raise Refused(413, f"the body unpacks to more than {UNPACKED_MAX:,} bytes")
+    if len(plain) > most:
+        raise Refused(413, f"the body unpacks to more than {most:,} bytes")
     if not archive.eof:
         raise Refused(400, "the gzip body is cut off")
     if archive.unused_data:

@@ -1,11 +1,23 @@
 """What comes in by HTTPS, who sent it, and what is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reflexarc.kernel.errors import Rejected
 
+if TYPE_CHECKING:
+    # Not for agents' requests: what reads OTLP is loaded when there is some.
+    from reflexarc.events.otlp_batch import OtlpSignal
+
+# https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
+OTLP_PATHS: Mapping[str, "OtlpSignal"] = {
+    "/v1/traces": "traces",
+    "/v1/metrics": "metrics",
+    "/v1/logs": "logs",
+}
+PROTOBUF = "application/x-protobuf"
 Lane = Literal["faults", "readings"]
 Status = Literal["accepted", "rejected", "retry"]
 
@@ -18,8 +30,19 @@ class Request:
     path: str
     body: bytes
     encoding: str = ""
+    content_type: str = ""
     authorization: str = ""
     user_id: str = ""
+
+    @property
+    def media_type(self) -> str:
+        """Return what the body says it is, without parameters such as a charset."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+    @property
+    def is_otlp(self) -> bool:
+        """Return whether an OTLP client waits for the answer."""
+        return self.path.rstrip("/") in OTLP_PATHS or self.media_type == PROTOBUF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reflexarc.ingest.model import Entry, Identity, Lane, Request, Token
 from reflexarc.kernel.errors import ReflexError
+
+if TYPE_CHECKING:
+    from reflexarc.events.otlp_batch import OtlpBatch, Pointer
 
 
 class Tokens(Protocol):
@@ -46,3 +49,17 @@ class Relay(Protocol):
 
         Raises Unavailable when it is not known that any was accepted.
         """
+
+
+class Payloads(Protocol):
+    """Keeps what is too large for a message."""
+
+    def put(self, key: str, payload: bytes) -> "Pointer":
+        """Keep a payload; return what finds it again. Raises Unavailable."""
+
+
+class Batches(Protocol):
+    """Hands OTLP batches to the rules."""
+
+    def send(self, batch: "OtlpBatch", sender: str) -> None:
+        """Hand over one batch; raises Unavailable when it is not known that it was accepted."""

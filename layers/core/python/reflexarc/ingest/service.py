@@ -6,7 +6,16 @@ from datetime import timedelta
 
 from reflexarc.ingest.body import unpacked
 from reflexarc.ingest.messages import cut, looked_at
-from reflexarc.ingest.model import Entry, Identity, Lane, Refused, Reply, Request, Result
+from reflexarc.ingest.model import (
+    OTLP_PATHS,
+    Entry,
+    Identity,
+    Lane,
+    Refused,
+    Reply,
+    Request,
+    Result,
+)
 from reflexarc.ingest.ports import Gate, Relay
 from reflexarc.ingest.tokens import speaks_for
 from reflexarc.kernel.clock import Clock
@@ -95,7 +104,7 @@ class IngestService:
 
 def _check_target(request: Request) -> None:
     if request.path.rstrip("/") != PATH:
-        raise Refused(404, f"there is only POST {PATH}")
+        raise Refused(404, f"there is only POST {PATH}, and OTLP at {', '.join(OTLP_PATHS)}")
     if request.method != "POST":
         raise Refused(405, f"{PATH} takes POST")
 

@@ -39,14 +39,15 @@ def body_of(event: Mapping[str, Any]) -> bytes:
 
 
 def answered(
-    status: int, body: str = "", headers: Mapping[str, str] | None = None
+    status: int, body: str | bytes = "", headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the answer in the form that a function URL sends on."""
+    """Return the answer in the form that a function URL sends on; bytes go as they are."""
+    is_binary = isinstance(body, bytes)
     return {
         "statusCode": status,
         "headers": {"cache-control": "no-store", **(headers or {})},
-        "body": body,
-        "isBase64Encoded": False,
+        "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+        "isBase64Encoded": is_binary,
     }
 
 

@@ -1,13 +1,28 @@
-"""Requests of agents out of a function URL's events, and what ingest answers."""
+"""Requests out of a function URL's events, and what ingest answers to agents."""
 
 import json
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from reflexarc.ingest.model import Reply, Request
 from reflexarc.runtime.function_url import JSON, answered, body_of, headers_of, method_of
+from reflexarc.runtime.ingest_wiring import ingest_service
 from reflexarc.runtime.observability import count, flush, logger
+
+
+def answer(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer one request, of an agent or of an OTLP client."""
+    request = request_of(event)
+    if request.is_otlp:
+        # What reads OTLP takes as long to load as all else: no agent's fault waits for it.
+        from reflexarc.runtime import ingest_otlp  # noqa: PLC0415
+
+        return ingest_otlp.answer(request)
+    reply = ingest_service().answer(request)
+    report(reply)
+    return response_of(reply)
 
 
 def request_of(event: Mapping[str, Any]) -> Request:
@@ -19,6 +34,7 @@ def request_of(event: Mapping[str, Any]) -> Request:
         path=event["rawPath"],
         body=body_of(event),
         encoding=headers.get("content-encoding", ""),
+        content_type=headers.get("content-type", ""),
         authorization=headers.get("authorization", ""),
         user_id=signer.get("userId") or "",
     )
@@ -35,7 +51,8 @@ def response_of(reply: Reply) -> dict[str, Any]:
             | ({"reason": result.reason} if result.reason else {})
             for result in reply.results
         ]
-    return answered(reply.status, json.dumps(document), {**JSON, **_headers(reply)})
+    headers = {**JSON, **headers_told(reply.status, reply.retry_after)}
+    return answered(reply.status, json.dumps(document), headers)
 
 
 def report(reply: Reply) -> None:
@@ -53,12 +70,13 @@ def report(reply: Reply) -> None:
     flush()
 
 
-def _headers(reply: Reply) -> dict[str, str]:
+def headers_told(status: int, retry_after: timedelta | None) -> dict[str, str]:
+    """Return the headers that a refusal goes with."""
     headers = {}
-    if reply.status == 401:  # noqa: PLR2004 - HTTP's own numbers
+    if status == 401:  # noqa: PLR2004 - HTTP's own numbers
         headers["www-authenticate"] = "Bearer"
-    if reply.status == 405:  # noqa: PLR2004
+    if status == 405:  # noqa: PLR2004
         headers["allow"] = "POST"
-    if reply.retry_after is not None:
-        headers["retry-after"] = str(max(1, math.ceil(reply.retry_after.total_seconds())))
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(retry_after.total_seconds())))
     return headers

@@ -13,28 +13,34 @@ from reflexarc.runtime.settings import IngestSettings
 
 
 @cache
+def settings() -> IngestSettings:
+    """Return the settings that ingest was deployed with."""
+    return IngestSettings.load()
+
+
+@cache
 def ingest_service() -> IngestService:
-    """Build what ingest calls."""
-    settings = IngestSettings.load()
+    """Build what ingest calls for agents."""
+    told = settings()
     return IngestService(
-        gate=_gate(settings),
+        gate=gate(),
         relay=SqsRelay(
             clients.sqs(),
-            {
-                "faults": settings.gpu_faults_queue_url,
-                "readings": settings.gpu_readings_queue_url,
-            },
+            {"faults": told.gpu_faults_queue_url, "readings": told.gpu_readings_queue_url},
         ),
         clock=system_clock,
         monotonic=time.monotonic,
     )
 
 
-def _gate(settings: IngestSettings) -> Gate:
-    if settings.ingest_auth == "AWS_IAM":
+@cache
+def gate() -> Gate:
+    """Build what decides who calls, once: a token's rate is one, whatever it sends."""
+    told = settings()
+    if told.ingest_auth == "AWS_IAM":
         return IamGate()
     from reflexarc.adapters.dynamodb.tokens import (  # noqa: PLC0415 - not loaded under AWS_IAM
         DynamoTokens,
     )
 
-    return TokenGate(DynamoTokens(clients.dynamodb(), settings.incidents_table))
+    return TokenGate(DynamoTokens(clients.dynamodb(), told.incidents_table))
