@@ -8,8 +8,8 @@ from itertools import count
 from reflexarc.agent.collapse import Collapser
 from reflexarc.agent.lines import Line
 from reflexarc.agent.packing import Packed, pack_faults
-from reflexarc.agent.recognise import Recogniser
 from reflexarc.events.envelope import Source
+from reflexarc.gpu.recognise import Recogniser
 from reflexarc.kernel.ids import new_ulid
 
 GPUS_A_NODE = 8

@@ -16,12 +16,12 @@ from reflexarc.agent.log import AgentLog
 from reflexarc.agent.noticed import Item, Noticed
 from reflexarc.agent.packing import Packed, pack_faults, pack_readings
 from reflexarc.agent.ports import Witnesses
-from reflexarc.agent.recognise import Recogniser
 from reflexarc.agent.spool import Spool
 from reflexarc.events.envelope import Source
 from reflexarc.events.gpu_faults import LINE_MAX, Fault, Finding
 from reflexarc.events.gpu_readings import Heartbeat, SensorReport
 from reflexarc.gpu.model import FaultLine
+from reflexarc.gpu.recognise import Recogniser
 from reflexarc.kernel.clock import Clock
 
 # How often what is only counted or skipped reaches the disk. A restart reads again what came after,

@@ -1,6 +1,6 @@
 """One fault is one sighting, however many lines the kernel prints for it."""
 
-from reflexarc.agent.recognise import Recogniser
+from reflexarc.gpu.recognise import Recogniser
 
 SWITCH = "nvidia-nvswitch1: SXid (PCI:0000:06:00.0): "
 EVENT = f"{SWITCH}20034, Fatal, Link 48 LTSSM Fault Up"

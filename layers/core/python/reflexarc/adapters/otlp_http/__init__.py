@@ -1,0 +1,1 @@
+"""Adapters of OTLP over HTTP: the backends that telemetry goes on to."""
