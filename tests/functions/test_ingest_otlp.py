@@ -21,7 +21,7 @@ from reflexarc.events.otlp_batch import OtlpBatch
 from reflexarc.runtime import ingest_otlp
 from tests.functions.test_ingest import Cloud, cloud, event
 from tests.support.aws import REGION, queue
-from tests.support.otlp import otlp_json, random_request
+from tests.support.random_otlp import otlp_json, random_request
 from tests.unit.ingest.fakes import made
 from tests.unit.ingest.test_otlp_service import noisy, traces
 

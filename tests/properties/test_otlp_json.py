@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from reflexarc.engines.otlp.otlp_json import protobuf_of
 from reflexarc.events.otlp_batch import OtlpSignal
-from tests.support.otlp import REQUESTS, SIGNALS, otlp_json, random_request
+from tests.support.random_otlp import REQUESTS, SIGNALS, otlp_json, random_request
 
 
 @settings(max_examples=150, deadline=None)

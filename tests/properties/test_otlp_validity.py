@@ -11,7 +11,7 @@ from reflexarc.engines.otlp.outlines import IDS, everything
 from reflexarc.engines.otlp.validity import judged
 from reflexarc.engines.otlp.verdicts import NotOtlp, Verdict
 from reflexarc.events.otlp_batch import OtlpSignal
-from tests.support.otlp import REQUESTS, SIGNALS, random_request
+from tests.support.random_otlp import REQUESTS, SIGNALS, random_request
 
 _signals = st.sampled_from(SIGNALS)
 _seeds = st.integers(0, 1 << 32)

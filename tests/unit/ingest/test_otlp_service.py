@@ -33,7 +33,7 @@ from reflexarc.ingest.otlp_service import MESSAGE_MAX, OtlpService
 from reflexarc.ingest.ports import Batches, Gate, Payloads
 from reflexarc.kernel.errors import Unavailable
 from tests.support.incidents import NOW, ulid_of
-from tests.support.otlp import SIGNALS, otlp_json, random_request
+from tests.support.random_otlp import SIGNALS, otlp_json, random_request
 from tests.unit.ingest.fakes import Counted, Open, made
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

@@ -16,7 +16,7 @@ from reflexarc.engines.otlp.validity import LISTED_MAX, judged
 from reflexarc.engines.otlp.verdicts import PARTS_MAX, NotOtlp, TooManyParts, Verdict
 from reflexarc.engines.otlp.wire import field_of
 from reflexarc.events.otlp_batch import OtlpSignal
-from tests.support.otlp import SIGNALS, random_request
+from tests.support.random_otlp import SIGNALS, random_request
 
 UNREADABLE = b"\x0a\x05ab"
 NOT_UTF8 = field_of(5, b"\xff")
