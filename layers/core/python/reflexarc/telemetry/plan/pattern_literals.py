@@ -161,8 +161,8 @@ class _Reader:
             raise _Unknown
         branches = self.branches()
         self.depth -= 1
-        if self.pattern[self.at] != ")":
-            raise _Unknown
+        if self.at == len(self.pattern):
+            raise _Unknown  # not closed
         self.at += 1
         texts: list[str] = []
         for branch in branches:
