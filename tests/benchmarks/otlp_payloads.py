@@ -6,7 +6,11 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
-SHARED = Path(os.environ.get("REFLEXARC_CASES", Path(__file__).parents[3] / "shared" / "data")).parent
+SHARED = Path(
+    os.environ.get(  # noqa: TID251 - where cases lie
+        "REFLEXARC_CASES", Path(__file__).parents[3] / "shared" / "data"
+    )
+).parent
 GENERATOR = SHARED / "tools" / "otlp_bench" / "gen.py"
 
 
@@ -18,7 +22,7 @@ def payloads() -> dict[str, bytes]:
     """
     if not GENERATOR.exists():
         raise SystemExit(f"this benchmark needs {GENERATOR}, which is not here")
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nothing:
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nothing:
         name = str(Path(folder) / GENERATOR.name)
         program = compile(GENERATOR.read_text(encoding="utf-8"), name, "exec")
         with redirect_stdout(nothing):

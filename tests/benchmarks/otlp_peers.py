@@ -52,6 +52,14 @@ FIVE_PERCENT: tuple[Rule, ...] = (
     TEN_RULES[4],
     lambda _, a, __: a.get("tenant") == "nosuchtenant",
 )
+NO_MATCH: tuple[Rule, ...] = tuple(
+    lambda _, a, __, tenant=f"nosuch{number}": a.get("tenant") == tenant for number in range(8)
+)
+NEGATIONS: tuple[Rule, ...] = (
+    *TEN_RULES,
+    lambda _, a, __: a.get("tenant") != "acme" and not str(a.get("user.id", "")).startswith("user"),
+)
+EVERYTHING: tuple[Rule, ...] = (lambda _, a, __: a.get("server.port") != "zz",)
 
 
 def _value(any_value: Any) -> Any:
@@ -61,7 +69,7 @@ def _value(any_value: Any) -> Any:
 
 def _guarded(span: Any, attributes: Attributes) -> bool:
     status = attributes.get("http.response.status_code", 0)
-    return bool(span.status.code == _ERROR or status >= 500)  # noqa: PLR2004 - HTTP's own
+    return bool(span.status.code == _ERROR or status >= 500)
 
 
 def spans_kept(payload: bytes, rules: tuple[Rule, ...]) -> tuple[bytes, int]:
@@ -102,12 +110,19 @@ def logs_kept(payload: bytes) -> bytes:
     request = ExportLogsServiceRequest.FromString(payload)
     for resource in request.resource_logs:
         for scope in resource.scope_logs:
-            gone = [
-                at
-                for at, record in enumerate(scope.log_records)
-                if record.severity_number == 5  # noqa: PLR2004 - DEBUG
-                and record.body.string_value.startswith("cache miss key")
-            ]
+            gone = []
+            for at, record in enumerate(scope.log_records):
+                attributes = {each.key: _value(each.value) for each in record.attributes}
+                guarded = (
+                    record.severity_number >= 17
+                    or attributes.get("http.response.status_code", 0) >= 500
+                )
+                if (
+                    not guarded
+                    and record.severity_number == 5
+                    and record.body.string_value.startswith("cache miss key")
+                ):
+                    gone.append(at)
             for at in reversed(gone):
                 del scope.log_records[at]
     return request.SerializeToString()

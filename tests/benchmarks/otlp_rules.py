@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from reflexarc.telemetry.model import Action
 from reflexarc.telemetry.rules import Rule
 
 TODAY = date(2026, 11, 24)
@@ -22,11 +23,11 @@ _KEYS = (
 _DURATION = "end_time_unix_nano - start_time_unix_nano"
 
 
-def rule(name: str, signal: str, condition: str, action: str = "drop", **more: Any) -> Rule:
+def rule(name: str, signal: str, condition: str, action: Action = "drop", **more: Any) -> Rule:
     """Return a rule of one condition."""
     return Rule(
         name=name,
-        action=action,  # type: ignore[arg-type] - checked by the model
+        action=action,
         filter={signal: {_FIELDS[signal]: [condition]}},
         owner="bench",
         reason="it is measured",
@@ -46,12 +47,16 @@ TEN = [
         (
             'IsMatch(attributes["url.path"], "^/(healthz|readyz|metrics)$")',
             'IsMatch(attributes["user_agent.original"], "^kube-probe")',
-            'resource.attributes["deployment.environment.name"] == "staging"'
-            ' and attributes["gen_ai.operation.name"] == "embeddings"',
+            (
+                'resource.attributes["deployment.environment.name"] == "staging"'
+                ' and attributes["gen_ai.operation.name"] == "embeddings"'
+            ),
             'name == "execute_tool mistral-large-2411"',
             f'attributes["tenant"] == "umbrella" and {_DURATION} < 50000000',
-            'resource.attributes["service.name"] == "embedder"'
-            f" and kind == SPAN_KIND_SERVER and {_DURATION} < 200000000",
+            (
+                'resource.attributes["service.name"] == "embedder"'
+                f" and kind == SPAN_KIND_SERVER and {_DURATION} < 200000000"
+            ),
             'attributes["gen_ai.usage.output_tokens"] < 3',
         )
     ),
@@ -84,9 +89,9 @@ METRIC_NAMES = frozenset(
         "DCGM_FI_DEV_DEC_UTIL",
     }
 )
-METRICS = [
-    rule(name.lower(), "metrics", f'name == "{name}"') for name in sorted(METRIC_NAMES)
-]
+METRICS = [rule(name.lower(), "metrics", f'name == "{name}"') for name in sorted(METRIC_NAMES)]
+METRICS_NO_MATCH = [rule("none", "metrics", 'name == "nosuch.metric"')]
+LOGS_NO_MATCH = [rule("none", "logs", 'IsMatch(body, "^no such text")')]
 LOGS = [
     rule(
         "cache-misses",

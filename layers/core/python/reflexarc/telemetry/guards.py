@@ -11,8 +11,6 @@ _SERVER_ERRORS = (
 GUARDS = (
     Read(who="errors", signal="traces", conditions=("status.code == STATUS_CODE_ERROR",)),
     Read(who="server errors", signal="traces", conditions=_SERVER_ERRORS),
-    Read(
-        who="errors", signal="logs", conditions=("severity_number >= SEVERITY_NUMBER_ERROR",)
-    ),
+    Read(who="errors", signal="logs", conditions=("severity_number >= SEVERITY_NUMBER_ERROR",)),
     Read(who="server errors", signal="logs", conditions=_SERVER_ERRORS),
 )

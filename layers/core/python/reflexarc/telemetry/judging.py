@@ -4,16 +4,17 @@ An item that a guard holds back is kept whatever the rules say, and counted for 
 have taken it. A rule in shadow counts what it would do, and leaves the item to the next rule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reflexarc.engines.otlp.framing import Framed
 from reflexarc.engines.otlp.wire import field_of, occurrences, without
+from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.model import Action
-from reflexarc.telemetry.plan.clauses import Clause
-from reflexarc.telemetry.plan.guarding import Guards
-from reflexarc.telemetry.plan.items import ItemPlan, Judged
+from reflexarc.telemetry.plan.clauses import Clause, nothing
+from reflexarc.telemetry.plan.guarding import Judged
+from reflexarc.telemetry.plan.items import Hits, ItemPlan
 from reflexarc.telemetry.sampled_items import KEPT, sampled
 from reflexarc.telemetry.tally import Tally
 
@@ -39,13 +40,12 @@ class Judge:
     signal: OtlpSignal
     rules: Sequence[Deciding]
     plan: ItemPlan
-    guards: Guards
 
-    def changes(self, parts: Framed, tally: Tally) -> dict[int, bytes | None]:
+    def changes(self, parts: Framed, hits: Hits, tally: Tally) -> dict[int, bytes | None]:
         """Return what becomes of items: None where one goes, else what stands in its place."""
         changed: dict[int, bytes | None] = {}
         gone: dict[int, list[int]] = {}
-        for judged in self.plan.judged(parts):
+        for judged in self.plan.judged(parts, hits):
             rule = self._deciding(judged, parts, tally, changed)
             if rule >= 0:
                 gone.setdefault(rule, []).append(judged[0])
@@ -53,30 +53,25 @@ class Judge:
         for rule, items in gone.items():
             tally.remove(rule, len(items), sum([ends[item] - starts[item] for item in items]))
             changed.update(dict.fromkeys(items))
+        tally.taken = gone
         for rule, errors in self.plan.take_errors().items():
-            tally.rules[rule].errors += errors
+            tally[rule].errors += errors
         return changed
 
     def _deciding(
         self, judged: Judged, parts: Framed, tally: Tally, changed: dict[int, bytes | None]
     ) -> int:
         """Return the rule that takes an item away, -1 where it stays."""
-        item, fields, find, whole, numbers = judged
-        clauses, last = self.plan.clauses, -1
         on_events: list[Clause] = []
-        for number in numbers:
-            clause = clauses[number]
-            if clause.rule == last or not clause.holds(fields, find, whole):
-                continue
+        for clause in self._holding(judged):
             if clause.part is not None:
                 on_events.append(clause)
                 continue
-            last = clause.rule
-            rule, counts = self.rules[last], tally.rules[last]
+            rule, counts = self.rules[clause.rule], tally[clause.rule]
             counts.matched += 1
             if rule.action == "keep":
                 break
-            if guard := self.guards.holding(judged):
+            if guard := self.plan.guards.holding(judged):
                 counts.guarded += 1
                 tally.guards[guard] += 1
                 return -1
@@ -85,18 +80,38 @@ class Judge:
                 counts.shadowed += left is None
                 continue
             if left is None:
-                return last
+                return clause.rule
             if left is not KEPT:
-                changed[item] = b"".join(field_of(_ITEMS, left))
+                changed[judged[0]] = b"".join(field_of(_ITEMS, left))
             break
         if on_events:
             self._cut_events(on_events, judged, parts, tally, changed)
         return -1
 
+    def _holding(self, judged: Judged) -> Iterator[Clause]:
+        """Yield the clauses that hold, one of each rule, and all that ask of events."""
+        _, fields, find, whole, numbers = judged
+        clauses, last = self.plan.clauses, -1
+        for number in numbers:
+            clause = clauses[number]
+            if clause.rule == last:
+                continue
+            test = clause.rest
+            try:
+                # Where no look is due, what is asked of attributes is known to hold.
+                if test is not None and find is not None and not test(fields, find, whole):
+                    continue
+            except EvaluationError:
+                clause.failed()
+                continue
+            if clause.part is None:
+                last = clause.rule
+            yield clause
+
     def _left(self, rule: Deciding, judged: Judged, parts: Framed) -> bytes | None:
         """Return the item as a sampling rule leaves it, None where it takes it away."""
         item, fields, find, _, _ = judged
-        return sampled(self.signal, parts.item(item), fields, find, rule.threshold)
+        return sampled(self.signal, parts.item(item), fields, find or nothing, rule.threshold)
 
     def _cut_events(
         self,
@@ -115,13 +130,13 @@ class Judge:
                     gone[event] = clause.rule
         if not gone:
             return
-        if guard := self.guards.holding(judged):
+        if guard := self.plan.guards.holding(judged):
             tally.guards[guard] += 1
             for rule in set(gone.values()):
-                tally.rules[rule].guarded += 1
+                tally[rule].guarded += 1
             return
         for rule in gone.values():
-            tally.rules[rule].events += 1
+            tally[rule].events += 1
         live = {event for event, rule in gone.items() if not self.rules[rule].shadow}
         if live:
             # The item may carry a threshold by now.

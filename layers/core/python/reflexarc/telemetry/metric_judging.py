@@ -20,9 +20,9 @@ from reflexarc.telemetry.aggregation import (
     with_points,
 )
 from reflexarc.telemetry.judging import Deciding
-from reflexarc.telemetry.plan.clauses import Clause
-from reflexarc.telemetry.plan.guarding import Guards
-from reflexarc.telemetry.plan.items import ItemPlan, Judged
+from reflexarc.telemetry.plan.clauses import Clause, nothing
+from reflexarc.telemetry.plan.guarding import Judged
+from reflexarc.telemetry.plan.items import Hits, ItemPlan
 from reflexarc.telemetry.tally import Tally
 
 _ITEMS = 2  # the field of a scope that holds its metrics
@@ -62,17 +62,20 @@ class MetricJudge:
 
     rules: Sequence[Deciding]
     plan: ItemPlan
-    guards: Guards
     merging: dict[int, Aggregation]
 
-    def changes(self, parts: Framed, tally: Tally) -> tuple[int, dict[int, bytes | None]]:
+    def changes(
+        self, parts: Framed, hits: Hits | None, tally: Tally
+    ) -> tuple[int, dict[int, bytes | None]]:
         """Return how many points came, and what becomes of metrics: None where one goes."""
         fields = self.plan.fields(parts)
         received = sum(
             points_of(metric) for resource in fields.x for scope in resource.x for metric in scope.x
         )
         changed: dict[int, bytes | None] = {}
-        for judged in self.plan.judged(parts, fields):
+        if hits is None:
+            return received, changed
+        for judged in self.plan.judged(parts, hits, fields):
             item, x = judged[:2]
             points = list(range(points_of(x)))
             metric = _Metric(judged, parts.item(item), x.WhichOneof("data") or "", points)
@@ -80,14 +83,14 @@ class MetricJudge:
             if metric.taken:
                 self._change(metric, parts.size(item), tally, changed)
         for rule, errors in self.plan.take_errors().items():
-            tally.rules[rule].errors += errors
+            tally[rule].errors += errors
         return received, changed
 
     def _decide(self, metric: _Metric, tally: Tally) -> None:
         _, fields, find, whole, numbers = metric.judged
         for number in numbers:
             clause = self.plan.clauses[number]
-            if metric.undecided and clause.holds(fields, find, whole):
+            if metric.undecided and clause.holds(fields, find or nothing, whole):
                 points = self._met(clause, metric)
                 if points:
                     self._apply(clause.rule, metric, points, tally)
@@ -100,11 +103,11 @@ class MetricJudge:
         return [point for point in metric.undecided if clause.holds_for(whole, point)]
 
     def _apply(self, number: int, metric: _Metric, points: list[int], tally: Tally) -> None:
-        rule, counts = self.rules[number], tally.rules[number]
+        rule, counts = self.rules[number], tally[number]
         counts.matched += len(points)
         if rule.action == "keep":
             metric.kept = True
-        elif guard := self.guards.holding(metric.judged):
+        elif guard := self.plan.guards.holding(metric.judged):
             counts.guarded += len(points)
             tally.guards[guard] += len(points)
             metric.kept = True
@@ -133,7 +136,7 @@ class MetricJudge:
             merged, made = self._merged(rule, metric, taken, tally)
             added += made
             gone.update(merged)
-            tally.rules[rule].emitted += len(made)
+            tally[rule].emitted += len(made)
             tally.remove(rule, len(merged), sum(sizes[point] for point in merged))
         if gone:
             left = len(sizes) - len(gone) + len(added)

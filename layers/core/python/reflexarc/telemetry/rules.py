@@ -6,11 +6,15 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from reflexarc.engines.redact.policy import RedactionPolicy
 from reflexarc.telemetry.aggregation import Aggregation
 from reflexarc.telemetry.model import Action
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Said = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+
+# What each action needs, and no other may have.
+_SETTINGS = (("sample", "percent"), ("aggregate", "aggregate"), ("redact", "redact"))
 
 
 class Rule(BaseModel):
@@ -34,10 +38,13 @@ class Rule(BaseModel):
         default=None, gt=0, lt=100, description="of sample: how many in a hundred traces stay"
     )
     aggregate: Aggregation | None = Field(default=None, description="of aggregate: how to merge")
+    redact: RedactionPolicy | None = Field(
+        default=None, description="of redact: what goes from the items that it holds for"
+    )
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        for action, setting in (("sample", "percent"), ("aggregate", "aggregate")):
+        for action, setting in _SETTINGS:
             given = getattr(self, setting) is not None
             if given != (self.action == action):
                 raise ValueError(

@@ -1,8 +1,9 @@
 """Counts one batch, rule by rule, while it is judged."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
 
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.model import Account, Action, RuleCount
@@ -25,41 +26,59 @@ class RuleTally:
 
     def count(self) -> RuleCount:
         """Return it as it is published."""
-        return RuleCount(**{name: getattr(self, name) for name in RuleTally.__slots__})
+        return RuleCount(**{each.name: getattr(self, each.name) for each in fields(self)})
+
+
+class Named(Protocol):
+    """What a rule is called, and what it does."""
 
     @property
-    def idle(self) -> bool:
-        """Return whether there is nothing to tell of it."""
-        return not (self.matched or self.errors)
+    def name(self) -> str:
+        """Return its name."""
+        ...
+
+    @property
+    def action(self) -> Action:
+        """Return its action."""
+        ...
 
 
-@dataclass(slots=True)
-class Tally:
-    """What all rules did to one batch so far."""
+class Tally(dict[int, RuleTally]):
+    """What rules did to one batch so far, by their place; only of those that did something."""
 
-    rules: Sequence[RuleTally]
-    guards: Counter[str] = field(default_factory=Counter)
-    # Why points were not merged, by rule and reason.
-    refusals: Counter[str] = field(default_factory=Counter)
+    def __init__(self, named: Sequence[Named]) -> None:
+        super().__init__()
+        self._named = named
+        self.guards: Counter[str] = Counter()
+        # Why points were not merged, by rule and reason.
+        self.refusals: Counter[str] = Counter()
+        # The spans or log records that each rule took, by their numbers in the batch.
+        self.taken: Mapping[int, Sequence[int]] = {}
+
+    def __missing__(self, rule: int) -> RuleTally:
+        """Begin to count a rule."""
+        about = self._named[rule]
+        tally = self[rule] = RuleTally(about.name, about.action)
+        return tally
 
     def remove(self, rule: int, items: int, size: int) -> None:
         """Count items that a rule took away."""
-        self.rules[rule].removed += items
-        self.rules[rule].size += size
+        tally = self[rule]
+        tally.removed += items
+        tally.size += size
 
     def account(
         self, signal: OtlpSignal, version: int, *, received: int, sizes: tuple[int, int]
     ) -> Account:
         """Return the account of a batch of so many items; sizes as it came, and as it is kept."""
-        told = tuple(tally.count() for tally in self.rules if not tally.idle)
         return Account(
             signal=signal,
             version=version,
             received=received,
             received_size=sizes[0],
-            kept=received - sum(tally.removed for tally in self.rules),
+            kept=received - sum(tally.removed for tally in self.values()),
             kept_size=sizes[1],
-            rules=told,
+            rules=tuple(self[rule].count() for rule in sorted(self)),
             guards=dict(self.guards),
             refusals=dict(self.refusals),
         )

@@ -20,7 +20,9 @@ from google.protobuf.descriptor_pb2 import (
     FieldDescriptorProto,
     FileDescriptorProto,
 )
+from google.protobuf.message import DecodeError
 
+from reflexarc.engines.otlp.wire import Malformed
 from reflexarc.events.otlp_batch import OtlpSignal
 
 # Parsed messages are made by descriptors of ours: no generated class exists to name their type.
@@ -105,6 +107,15 @@ def headers(signal: OtlpSignal, names: frozenset[str]) -> Parse:
     )
 
 
+def count_of_items(signal: OtlpSignal, payload: bytes) -> int:
+    """Return how many items a request has, reading none of them; raises Malformed for none."""
+    try:
+        request = headers(signal, frozenset())(payload)
+    except DecodeError as error:
+        raise Malformed(f"not OTLP: {error}") from error
+    return sum(len(scope.x) for resource in request.x for scope in resource.x)
+
+
 @cache
 def attribute_maps(signal: OtlpSignal) -> Parse:
     """Return what reads items, one behind the other with their tags, as `scope.x[item].a` maps."""
@@ -124,6 +135,21 @@ def attribute_lists(signal: OtlpSignal) -> Parse:
         {
             "Item": (Field("a", ATTRIBUTES[signal], "bytes", repeated=True),),
             "Scope": (Field("x", 2, "Item", repeated=True),),
+        },
+        "Scope",
+    )
+
+
+@cache
+def all_attributes(signal: OtlpSignal) -> Parse:
+    """Return what reads the same items as one, `scope.x.a`: the attributes of all in one list.
+
+    Where a field holds one message and several come, protobuf merges them.
+    """
+    return _parser(
+        {
+            "Item": (Field("a", ATTRIBUTES[signal], "bytes", repeated=True),),
+            "Scope": (Field("x", 2, "Item"),),
         },
         "Scope",
     )

@@ -35,6 +35,9 @@ class Clause:
     make_rest: Callable[[], Test | None] = lambda: None
     # Of conditions on parts of items: what is asked of each part when all else holds.
     part: PartTest | None = None
+    # Doubts of the index: where an item has none of them, `rest` needs no look to be judged (of a
+    # rule it then holds, of a guard it does not). None: only a look tells.
+    doubts: frozenset[int] | None = None
     # How often conditions of each rule raised; one for all clauses of a plan.
     errors: Counter[int] = field(default_factory=Counter)
     _alive: dict[bytes, bool] = field(default_factory=dict)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from google.protobuf.message import DecodeError
 
 from reflexarc.engines.otlp import shadow
@@ -20,16 +19,19 @@ from reflexarc.engines.otlp.wire import Malformed
 from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.clauses import Clause, Find, nothing
-from reflexarc.telemetry.plan.index import Numbers, PatternIndex
-from reflexarc.telemetry.plan.numbers import NumberIndex, Places, candidates
+from reflexarc.telemetry.plan.finding import Finder, Hits
+from reflexarc.telemetry.plan.guarding import Guards, Judged
 from reflexarc.telemetry.plan.whole import ITEMS, RESOURCES, SCOPES, Decoder, Owner, Whole
 
+# So many looks at attributes cost more than finding out which are due.
+MANY_LOOKS = 400
+# And where more than this share is due all the same, it is not asked for so many batches.
+WORTHWHILE = 0.75
+BATCHES_WITHOUT = 50
 # With so few items, reading them all costs less than looking for candidates.
 SMALL = 48
 SMALL_CLAUSES = 50
 
-# An item, its plain fields, its attributes, all of it, and the clauses that may still hold.
-Judged = tuple[int, Any, Find, Whole, Sequence[int]]
 _Pending = tuple[int, Any, Whole, Sequence[int]]
 
 
@@ -39,19 +41,22 @@ class ItemPlan:
 
     signal: OtlpSignal
     clauses: Sequence[Clause]
+    guards: Guards
     # The plain fields that clauses and guards read.
     headers: frozenset[str]
-    index: PatternIndex
-    # For each pattern of the index its clauses; for those that are keys, what is compared.
-    by_pattern: Sequence[Sequence[int]]
-    numbers: Mapping[int, NumberIndex]
+    finder: Finder
+    # Finds doubts: without them it is known what is asked of an item's attributes (clauses.py).
+    doubter: Finder
     # Clauses that no pattern finds: every item may meet them.
     everywhere: Sequence[int]
     # How often conditions of each rule raised, filled by the clauses.
     errors: Counter[int] = field(default_factory=Counter)
     small: int = SMALL
+    # Whoever decides reads attributes of every item that a clause holds for.
+    always_looks: bool = False
     resources: Decoder = field(init=False)
     scopes: Decoder = field(init=False)
+    _in_vain: int = 0
 
     def __post_init__(self) -> None:
         """Make what decodes resources and scopes."""
@@ -64,24 +69,61 @@ class ItemPlan:
         self.errors.clear()
         return errors
 
-    def judged(self, parts: Framed, fields: Any = None) -> Sequence[Judged]:
+    def hits(self, payload: bytes) -> Hits | None:
+        """Return what the index finds in a request, None where no item can meet a clause."""
+        if not self.clauses:
+            return None
+        hits = self.finder.index.hits(payload)
+        return hits if self.everywhere or hits[0].size else None
+
+    def judged(self, parts: Framed, hits: Hits, fields: Any = None) -> Sequence[Judged]:
         """Return every item that a clause may hold for, in the order of the request.
 
         `fields` is the request as read by `shadow.headers`, where the caller has it already.
         """
-        if not self.clauses or not parts.starts:
+        if not parts.starts:
             return ()
         few = len(parts.starts) <= self.small and len(self.clauses) < SMALL_CLAUSES
         everywhere = range(len(self.clauses)) if few else self.everywhere
-        found = {} if few else self._candidates(parts)
+        found = {} if few else self.finder.found(parts, hits, self._live)
         if not found and not everywhere:
             return ()
         pending = self._pending(parts, found, everywhere, fields or self.fields(parts))
-        finds = self._finds(parts, [each[0] for each in pending])
-        return [
-            (item, x, find, whole, clauses)
-            for (item, x, whole, clauses), find in zip(pending, finds, strict=True)
+        looks = self._looks(parts, pending)
+        finds = dict(zip(looks, self._finds(parts, looks), strict=True))
+        return [(item, x, finds.get(item), whole, clauses) for item, x, whole, clauses in pending]
+
+    def _looks(self, parts: Framed, pending: Sequence[_Pending]) -> Sequence[int]:
+        """Return the items whose attributes matter for what becomes of them."""
+        everything = [each[0] for each in pending]
+        doubts = None if self.always_looks else self.guards.doubts
+        if doubts is None or len(pending) < MANY_LOOKS:
+            return everything
+        if self._in_vain:
+            self._in_vain -= 1
+            return everything
+        hits = self.doubter.index.hits(parts.data)
+        found = self.doubter.found(parts, hits, lambda doubted, _: doubted)
+        due = [
+            item
+            for item, _, _, clauses in pending
+            if self._is_due(clauses, doubts, found.get(item, ()))
         ]
+        if len(due) > len(pending) * WORTHWHILE:
+            self._in_vain = BATCHES_WITHOUT
+        return due
+
+    def _is_due(self, clauses: Sequence[int], doubts: frozenset[int], found: Sequence[int]) -> bool:
+        """Return whether a guard or a clause has a doubt about an item that only a look solves."""
+        if found and not doubts.isdisjoint(found):
+            return True
+        for number in clauses:
+            clause = self.clauses[number]
+            if clause.rest is not None and (
+                clause.doubts is None or (found and not clause.doubts.isdisjoint(found))
+            ):
+                return True
+        return False
 
     def fields(self, parts: Framed) -> Any:
         """Return the plain fields of every item; raises Malformed where an item is none."""
@@ -90,50 +132,6 @@ class ItemPlan:
         except DecodeError as error:
             raise Malformed(f"not OTLP: {error}") from error
 
-    def _candidates(self, parts: Framed) -> dict[int, list[int]]:
-        """Return the clauses that the index found, by item."""
-        patterns, places = self.index.hits(parts.data)
-        found: dict[int, list[int]] = {}
-        if not patterns.size:
-            return found
-        begins, ends = np.array(parts.bodies), np.array(parts.ends)
-        items = np.searchsorted(begins, places, "right") - 1
-        within = (items >= 0) & (places < ends[items])
-        patterns, places, items = patterns[within], places[within], items[within]
-        owners = np.repeat(
-            np.arange(len(parts.resources)), [len(each.items) for each in parts.resources]
-        )
-        self._by_text(parts, patterns, items, owners, found)
-        for pattern, index in self.numbers.items():
-            chosen = patterns == pattern
-            at = Places(places[chosen], items[chosen], begins[items[chosen]], ends[items[chosen]])
-            for item, clauses in candidates(index, parts.data, self.signal, at).items():
-                found[item] = found.get(item, []) + clauses
-        return found
-
-    def _by_text(
-        self,
-        parts: Framed,
-        patterns: Numbers,
-        items: Numbers,
-        owners: Numbers,
-        found: dict[int, list[int]],
-    ) -> None:
-        """Note the clauses whose patterns were hit, where their resource lets them hold."""
-        many = len(self.by_pattern)
-        pairs, which = np.unique(owners[items] * many + patterns, return_inverse=True)
-        live = [
-            self._live(self.by_pattern[pair % many], parts.resources[pair // many])
-            for pair in pairs.tolist()
-        ]
-        useful = np.array([bool(clauses) for clauses in live])[which]
-        for item, pair in zip(items[useful].tolist(), which[useful].tolist(), strict=True):
-            clauses, more = found.get(item), live[pair]
-            if clauses is None:
-                found[item] = more
-            elif clauses is not more:
-                found[item] = clauses + more
-
     def _live(self, clauses: Sequence[int], resource: ResourcePart) -> list[int]:
         rest = resource.rest
         return [number for number in clauses if self.clauses[number].alive(rest, self.resources)]
@@ -141,7 +139,7 @@ class ItemPlan:
     def _pending(
         self,
         parts: Framed,
-        found: Mapping[int, list[int]],
+        found: Mapping[int, Sequence[int]],
         everywhere: Sequence[int],
         fields: Any,
     ) -> list[_Pending]:
@@ -166,7 +164,7 @@ class ItemPlan:
         nodes: Any,
         chosen: Sequence[int],
         *,
-        found: Mapping[int, list[int]],
+        found: Mapping[int, Sequence[int]],
         always: list[int],
     ) -> list[_Pending]:
         pending: list[_Pending] = []
@@ -202,12 +200,15 @@ class ItemPlan:
         # Items one behind the other, with their tags, are a scope.
         joined = b"".join([data[starts[item] : ends[item]] for item in items])
         try:
-            maps = shadow.attribute_maps(self.signal)(joined).x
+            maps = [each.a for each in shadow.attribute_maps(self.signal)(joined).x]
+            # Where no attribute is written twice, the maps hold as many as there are.
+            if sum(map(len, maps)) == len(shadow.all_attributes(self.signal)(joined).x.a):
+                return [each.get for each in maps]
             lists = shadow.attribute_lists(self.signal)(joined).x
         except DecodeError:
             return [self._plainly(parts, item) for item in items]
         return [
-            one.a.get if len(one.a) == len(other.a) else self._plainly(parts, item)
+            one.get if len(one) == len(other.a) else self._plainly(parts, item)
             for one, other, item in zip(maps, lists, items, strict=True)
         ]
 

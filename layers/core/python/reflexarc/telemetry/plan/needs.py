@@ -17,6 +17,7 @@ from reflexarc.engines.ottl.syntax import (
     Compare,
     Condition,
     Literal,
+    Not,
     Or,
     Path,
     Truth,
@@ -123,6 +124,30 @@ def number_need_of(condition: Condition, signal: OtlpSignal) -> NumberNeed | Non
 
 
 _MIRRORED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def opposite_of(condition: Condition) -> Condition | None:
+    """Return what must not hold for a condition to hold, where it asks for nothing else.
+
+    Only of what never raises, so that it certainly does not hold where its bytes are missing.
+    """
+    match condition:
+        case Compare("!=", left, right):
+            inner: Condition = Compare("==", left, right, condition.column)
+        case Not(inner):
+            pass
+        case _:
+            return None
+    match inner:
+        case Compare(_, left, right):
+            simple = (left, right)
+        case Truth(Call("IsMatch", (target, pattern), ())):
+            simple = (target.value, pattern.value)
+        case _:
+            return None
+    sides = [isinstance(each, Literal) for each in simple]
+    plain = [isinstance(each, Path) and len(each.keys) == 1 for each in simple]
+    return inner if sorted(sides) == [False, True] and any(plain) else None
 
 
 def key_need(key: str) -> Need | None:

@@ -1,0 +1,73 @@
+"""Which items of a request may meet which of many conditions, by their bytes alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reflexarc.engines.otlp.framing import Framed, ResourcePart
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.telemetry.plan.index import Numbers, PatternIndex
+from reflexarc.telemetry.plan.numbers import NumberIndex, Places, candidates
+
+# Patterns that were found, by their numbers, and where each begins.
+Hits = tuple[Numbers, Numbers]
+Live = Callable[[Sequence[int], ResourcePart], Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finder:
+    """An index over conditions, each with a number of its own."""
+
+    signal: OtlpSignal
+    index: PatternIndex
+    # For each pattern its conditions; for those that are keys, what numbers are compared with.
+    by_pattern: Sequence[Sequence[int]]
+    numbers: Mapping[int, NumberIndex]
+
+    def found(self, parts: Framed, hits: Hits, live: Live) -> dict[int, Sequence[int]]:
+        """Return the conditions that each item may meet.
+
+        `live` says which of several conditions can hold for the items of a resource.
+        """
+        patterns, places = hits
+        found: dict[int, Sequence[int]] = {}
+        if not patterns.size:
+            return found
+        begins, ends = np.array(parts.bodies), np.array(parts.ends)
+        items = np.searchsorted(begins, places, "right") - 1
+        within = (items >= 0) & (places < ends[items])
+        patterns, places, items = patterns[within], places[within], items[within]
+        self._by_text(parts, patterns, items, live, found)
+        for pattern, index in self.numbers.items():
+            chosen = patterns == pattern
+            at = Places(places[chosen], items[chosen], begins[items[chosen]], ends[items[chosen]])
+            for item, conditions in candidates(index, parts.data, self.signal, at).items():
+                found[item] = [*found.get(item, ()), *conditions]
+        return found
+
+    def _by_text(
+        self,
+        parts: Framed,
+        patterns: Numbers,
+        items: Numbers,
+        live: Live,
+        found: dict[int, Sequence[int]],
+    ) -> None:
+        """Note the conditions whose patterns were hit, where their resource lets them hold."""
+        many = len(self.by_pattern)
+        owners = np.repeat(
+            np.arange(len(parts.resources)), [len(each.items) for each in parts.resources]
+        )
+        pairs, which = np.unique(owners[items] * many + patterns, return_inverse=True)
+        alive = [
+            live(self.by_pattern[pair % many], parts.resources[pair // many])
+            for pair in pairs.tolist()
+        ]
+        useful = np.array([bool(conditions) for conditions in alive], np.bool_)[which]
+        for item, pair in zip(items[useful].tolist(), which[useful].tolist(), strict=True):
+            conditions, more = found.get(item), alive[pair]
+            if conditions is None:
+                found[item] = more
+            elif conditions is not more:
+                found[item] = [*conditions, *more]
