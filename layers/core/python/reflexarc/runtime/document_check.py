@@ -11,22 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from reflexarc.events.problems import Place, Problem
+from reflexarc.events.problems import Place, Problem, malformed_of
 from reflexarc.incidents.push_checks import problems
 from reflexarc.runtime.config import Configuration
-
-_WORDS = {
-    "extra_forbidden": "there is no such setting (a typo?)",
-    "missing": "this is missing",
-    "model_type": "this should be settings, each as name: value",
-    "dict_type": "this should be settings, each as name: value",
-    "tuple_type": "this should be a list",
-    "too_short": "this needs an entry at least",
-    "string_type": "this should be text: write it in quotes",
-    "timezone_aware": "say the zone of this time: end it with Z or +01:00",
-}
 
 
 def examine(document: object, now: datetime) -> tuple[Problem, ...]:
@@ -89,7 +77,7 @@ def _read(document: object) -> tuple[tuple[Problem, ...], Configuration | None, 
     try:
         return (), Configuration.model_validate_json(text), gone
     except ValidationError as error:
-        malformed = _malformed(error)
+        malformed = malformed_of(error)
     rest = json.loads(text)
     # From the last to the first, so that a number still says which entry is meant.
     for place in sorted({_cut(each.place) for each in malformed}, key=_order, reverse=True):
@@ -98,26 +86,6 @@ def _read(document: object) -> tuple[tuple[Problem, ...], Configuration | None, 
         return malformed, Configuration.model_validate_json(json.dumps(rest)), gone
     except ValidationError:
         return malformed, None, gone
-
-
-def _malformed(error: ValidationError) -> tuple[Problem, ...]:
-    found = error.errors(include_url=False, include_input=False)
-    within = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
-    return tuple(
-        Problem(
-            place=problem["loc"],
-            what=_in_words(problem),
-        )
-        for problem in found
-        # A list whose only entry is malformed counts as empty too: that is one problem, not two.
-        if problem["type"] != "too_short" or problem["loc"] not in within
-    )
-
-
-def _in_words(problem: ErrorDetails) -> str:
-    if problem["type"] == "too_long":
-        return f"this has too many entries: at most {problem['ctx']['max_length']} may be there"
-    return _WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
 
 
 def _cut(place: Place) -> Place:

@@ -1,0 +1,1 @@
+"""Reads telemetry that people keep in files."""
