@@ -33,9 +33,6 @@ _LISTS = {"traces": "trace_conditions", "metrics": "metric_conditions", "logs": 
 class _AnyEnum(dict[str, int]):
     """Enums of every name: to the grammar alone they are all known."""
 
-    def __contains__(self, _: object) -> bool:
-        return True
-
     def __missing__(self, _: str) -> int:
         return 0
 

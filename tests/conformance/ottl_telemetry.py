@@ -118,9 +118,10 @@ def messages(context: str, given: Row) -> tuple[Any, ...]:
         )
     above = _above(ResourceSpans(), ScopeSpans(), resource, scope)
     span = fill(Span(), given.get("span", {}))
-    event = fill(span.events.add(), given.get("spanevent", {}))
-    parts = {"resource": above[:1], "scope": above, "span": (*above, span)}
-    return parts.get(context, (*above, span, event, len(span.events) - 1))
+    if context == "spanevent":
+        event = fill(span.events.add(), given["spanevent"])
+        return (*above, span, event, len(span.events) - 1)
+    return {"resource": above[:1], "scope": above}.get(context, (*above, span))
 
 
 def _above(resources: Any, scopes: Any, resource: Row, scope: Row) -> tuple[Any, Any]:

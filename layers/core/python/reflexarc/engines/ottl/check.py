@@ -9,7 +9,6 @@ from reflexarc.engines.ottl.syntax import (
     And,
     Arithmetic,
     Call,
-    Compare,
     Condition,
     Function,
     ListOf,
@@ -100,9 +99,9 @@ def values_of(condition: Condition) -> Iterator[Value]:
             yield from values_of(inner)
         case Truth(value):
             yield from _within(value)
-        case Compare(_, left, right):
-            yield from _within(left)
-            yield from _within(right)
+        case _:
+            yield from _within(condition.left)
+            yield from _within(condition.right)
 
 
 def _within(value: Value) -> Iterator[Value]:

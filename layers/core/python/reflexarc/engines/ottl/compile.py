@@ -11,7 +11,7 @@ from reflexarc.engines.ottl.binding import Constant, bound, constant_of, special
 from reflexarc.engines.ottl.code import Fragment, PathSource
 from reflexarc.engines.ottl.coercion import COERCIONS
 from reflexarc.engines.ottl.comparing import NAMES, compared
-from reflexarc.engines.ottl.functions import find
+from reflexarc.engines.ottl.functions import known
 from reflexarc.engines.ottl.functions.signature import LITERALS, Converter, Parameter
 from reflexarc.engines.ottl.reads import Read, reads
 from reflexarc.engines.ottl.syntax import (
@@ -50,6 +50,7 @@ _TYPES: dict[type, str] = {
     dict: "map", Time: "time", Duration: "duration", Id: "id",
 }  # fmt: skip
 _PLAIN = (bool, int, float, str, bytes)
+_NO_LITERAL = (float("inf"), float("-inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,12 @@ class _Compiler:
 
     def constant(self, value: object) -> Fragment:
         """Return a value that is known."""
-        source = repr(value) if value is None or isinstance(value, _PLAIN) else self.named(value)
+        # Infinity and what is no number have no literal.
+        written = value is None or (isinstance(value, _PLAIN) and value not in _NO_LITERAL)
+        source = repr(value) if written and value == value else self.named(value)  # noqa: PLR0124
         kind = _TYPES.get(type(value), "any")
-        known = Constant(value)
-        return Fragment(source, kind, optional=value is None, constant=known, literal=True)  # type: ignore[arg-type]
+        constant = Constant(value)
+        return Fragment(source, kind, optional=value is None, constant=constant, literal=True)  # type: ignore[arg-type]
 
     # Conditions
 
@@ -136,14 +139,10 @@ class _Compiler:
                 return self.joined(conditions, "and", absorbing=False)
             case Not(inner):
                 return self.opposite(self.condition(inner))
-            case Compare(comparator, left, right):
-                shorter = self.shorter(condition)
-                if shorter is not None:
-                    return shorter
-                sides = self.value(left), self.value(right)
-                return compared(comparator, *sides, self.variable())
             case Truth(value):
                 return self.truth(self.value(value))
+            case _:
+                return self.comparison(condition)
 
     def joined(self, conditions: tuple[Condition, ...], word: str, *, absorbing: bool) -> Fragment:
         """Return conditions joined; as in the Collector, one that is known decides before all."""
@@ -164,12 +163,15 @@ class _Compiler:
             return self.constant(not inner.constant.value)
         return _of_parts(f"(not {inner.source})", "bool", [inner])
 
-    def shorter(self, condition: Compare) -> Fragment | None:
-        """Return the way that the paths' source knows to compare a path with a literal."""
-        path, literal = condition.left, condition.right
-        if isinstance(path, Path) and isinstance(literal, Literal) and _literal_keys(path):
-            return self.paths.compare(path, condition.comparator, literal.value)
-        return None
+    def comparison(self, condition: Compare) -> Fragment:
+        """Return a comparison; where the paths' source knows a shorter way, that."""
+        left, right = condition.left, condition.right
+        if isinstance(left, Path) and isinstance(right, Literal) and _literal_keys(left):
+            shorter = self.paths.compare(left, condition.comparator, right.value)
+            if shorter is not None:
+                return shorter
+        sides = self.value(left), self.value(right)
+        return compared(condition.comparator, *sides, self.variable())
 
     def truth(self, value: Fragment) -> Fragment:
         """Return a value that must be true or false."""
@@ -182,9 +184,9 @@ class _Compiler:
 
     def value(self, value: Value) -> Fragment:
         """Return a value as an expression."""
-        known = constant_of(value)
-        if known is not None:
-            return self.constant(known.value)
+        written = None if isinstance(value, Literal) else constant_of(value)
+        if written is not None:
+            return self.constant(written.value)
         match value:
             case Path():
                 return self.path(value)
@@ -192,10 +194,12 @@ class _Compiler:
                 return self.call(value)
             case Arithmetic():
                 return self.arithmetic(value)
+            case Literal():
+                return self.constant(value.value)
             case _:
                 return self.composed(value)
 
-    def composed(self, value: Value) -> Fragment:
+    def composed(self, value: ListOf | MapOf | Negative) -> Fragment:
         """Return a list or map with parts that are not known, or a value with its sign turned."""
         match value:
             case ListOf(items):
@@ -206,11 +210,9 @@ class _Compiler:
                 fields = {key: self.value(item) for key, item in items}
                 source = ", ".join(f"{key!r}: {part.source}" for key, part in fields.items())
                 return _of_parts(f"{{{source}}}", "map", list(fields.values()))
-            case Negative(inner):
-                part = self.value(inner)
-                return _failing(f"_negative({part.source})", [part])
             case _:
-                raise TypeError(value)
+                part = self.value(value.value)
+                return _failing(f"_negative({part.source})", [part])
 
     def path(self, path: Path) -> Fragment:
         """Return a field, or what lies behind keys in it."""
@@ -247,9 +249,7 @@ class _Compiler:
 
     def call(self, call: Call) -> Fragment:
         """Return a converter's result."""
-        converter = find(call.name)
-        if converter is None:
-            raise LookupError(call.name)
+        converter = known(call.name)
         function, arguments = specialised(call, converter, bound(call, converter))
         parts = {
             each.name: self.argument(each, arguments[each.name])
@@ -268,9 +268,9 @@ class _Compiler:
         parts: dict[str, Fragment],
     ) -> Fragment:
         """Return a function applied to its arguments; to those that are known it is right now."""
-        known = [part.constant for part in parts.values()]
+        constants = [part.constant for part in parts.values()]
         optional = {each.name for each in converter.parameters if each.optional}
-        if converter.pure and not hidden and all(known):
+        if converter.pure and not hidden and all(constants):
             given = {name: part.constant.value for name, part in parts.items() if part.constant}
             by_name = {name: given.pop(name) for name in list(given) if name in optional}
             try:

@@ -20,9 +20,6 @@ _ALIASES = {"instrumentation_scope": "scope"}
 class _Any(dict[str, int]):
     """Enums of every name."""
 
-    def __contains__(self, _: object) -> bool:
-        return True
-
     def __missing__(self, _: str) -> int:
         return 0
 

@@ -34,9 +34,8 @@ def float_text(number: float) -> str:
     if _SMALLEST_PLAIN <= size < _LARGEST_PLAIN:
         plain = f"{Decimal(repr(number)):f}"
         return plain.removesuffix(".0")
+    # Python's shortest form has an exponent too where it comes to this.
     digits, _, exponent = repr(number).partition("e")
-    if not exponent:
-        digits, _, exponent = f"{Decimal(repr(number)):e}".lower().partition("e")
     sign, power = exponent[:1], exponent.lstrip("+-0")
     # Go writes two digits of a positive exponent, and one of a negative if one is enough.
     return f"{digits.removesuffix('.0')}e{sign if sign == '-' else '+'}{power}"

@@ -58,8 +58,11 @@ REFUSED: Mapping[str, str] = {
 
 def find(name: str) -> Converter | None:
     """Return a converter by its name, None where there is none."""
-    topic = TOPIC_OF.get(name)
-    if topic is None:
-        return None
-    converters: Mapping[str, Converter] = import_module(f"{__name__}.{topic}").CONVERTERS
+    return known(name) if name in TOPIC_OF else None
+
+
+def known(name: str) -> Converter:
+    """Return a converter that there is."""
+    topic = import_module(f"{__name__}.{TOPIC_OF[name]}")
+    converters: Mapping[str, Converter] = topic.CONVERTERS
     return converters[name]

@@ -51,6 +51,10 @@ class _Tree:
             element.runs.append(data)
         element.joins = True
 
+    def pause(self, *_: object) -> None:
+        """End a run of text: a comment or the border of a CDATA section stands here."""
+        self.open[-1].joins = False
+
     def refuse(self, *_: object) -> None:
         """Refuse a document type."""
         raise EvaluationError("XML with a document type is not read")
@@ -61,6 +65,10 @@ def _parsed(text: str) -> _Element:
     parser.StartElementHandler = tree.start
     parser.EndElementHandler = tree.end
     parser.CharacterDataHandler = tree.text
+    parser.CommentHandler = tree.pause
+    parser.ProcessingInstructionHandler = tree.pause
+    parser.StartCdataSectionHandler = tree.pause
+    parser.EndCdataSectionHandler = tree.pause
     parser.StartDoctypeDeclHandler = tree.refuse
     try:
         parser.Parse(text, True)  # noqa: FBT003 - expat's own: the text is whole
