@@ -16,11 +16,12 @@ import urllib3
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from reflexarc.adapters.s3.payload_store import S3PayloadStore
+from reflexarc.adapters.s3.telemetry_objects import S3TelemetryObjects
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.processes import Processes, free_port, wait_until
 from reflexarc.events.otlp_batch import OtlpBatch, OtlpSignal
 from reflexarc.ingest.otlp_body import unpacked
+from reflexarc.telemetry.arriving import INBOX, place_of
 from tests.emulator.test_ingest import let_in_by, token_for
 from tests.support.otel_sdk import exported
 from tests.support.random_otlp import REQUESTS, SIGNALS, otlp_json, random_request
@@ -64,11 +65,12 @@ class Arrivals:
     def payload(self, batch: OtlpBatch) -> bytes:
         raw = batch.model_dump_json(by_alias=True)
         assert len(raw) <= 448 * 1024
-        if batch.pointer is None:
+        bucket = self.lane.stack.outputs["TelemetryBucketName"]
+        place = place_of(batch, bucket, (INBOX,))
+        if place is None:
             return unpacked(base64.b64decode(batch.payload or ""), batch.encoding)
-        s3 = self.lane.endpoint.client("s3")
-        store = S3PayloadStore(s3, self.lane.stack.outputs["TelemetryBucketName"])
-        return unpacked(store.get(batch.pointer), batch.encoding)
+        objects = S3TelemetryObjects(self.lane.endpoint.client("s3"), bucket)
+        return unpacked(objects.read(place), batch.encoding)
 
     def _taken(self) -> list[tuple[OtlpBatch, str]]:
         sqs, url = self.lane.endpoint.client("sqs"), self.lane.stack.outputs["TelemetryQueueUrl"]

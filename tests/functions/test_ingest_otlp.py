@@ -16,9 +16,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from functions.ingest.handler import handler as ingest
-from reflexarc.adapters.s3.payload_store import S3PayloadStore
+from reflexarc.adapters.s3.telemetry_objects import S3TelemetryObjects
 from reflexarc.events.otlp_batch import OtlpBatch
 from reflexarc.runtime import ingest_otlp
+from reflexarc.telemetry.arriving import INBOX, place_of
 from tests.functions.test_ingest import Cloud, cloud, event
 from tests.support.aws import REGION, queue
 from tests.support.random_otlp import otlp_json, random_request
@@ -116,8 +117,9 @@ def test_a_large_batch_lies_in_the_bucket_and_the_message_points_at_it(line: Lin
     posted("/v1/traces", noisy(700_000))
 
     ((batch, _),) = line.batches()
-    assert batch.pointer is not None
-    kept = S3PayloadStore(line.s3, "telemetry").get(batch.pointer)
+    place = place_of(batch, "telemetry", (INBOX,))
+    assert place is not None
+    kept = S3TelemetryObjects(line.s3, "telemetry").read(place)
     assert zstandard.decompress(kept) == noisy(700_000)
 
 

@@ -81,7 +81,7 @@ class Line:
 
     def packed(self) -> bytes:
         if self.batch.pointer:
-            return self.payloads.get(self.batch.pointer)
+            return self.payloads.kept[self.batch.pointer.key]
         return base64.b64decode(self.batch.payload or "")
 
 
