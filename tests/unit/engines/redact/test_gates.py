@@ -126,6 +126,21 @@ def test_too_many_candidates_are_one() -> None:
     assert found[-1][1] == len(data)
 
 
+def test_tokens_that_are_cut_by_a_chunk_are_found() -> None:
+    gates, size = Gates(RedactionPolicy()), 1 << 19
+
+    for at in range(size - 24, size + 2):
+        data = b" " * at + b"sk_live_0123456789" + b" " * 40
+
+        assert gates.candidates(data) == [(at + 1, at + 8)], at
+
+
+def test_a_message_of_beginnings_of_tokens_is_one_candidate() -> None:
+    data = b"sk-" * (MANY + 5)
+
+    assert Gates(RedactionPolicy()).candidates(data) == [(MANY * 3, len(data))]
+
+
 def test_literals_of_tokens_hide_none_of_each_other() -> None:
     for one, other in product(keys.LITERALS, repeat=2):
         assert one == other or one not in other

@@ -37,6 +37,7 @@ def test_every_choice_is_described() -> None:
         ({"attribute": ["x"]}, "Extra inputs"),
         ({"detectors": {"emails": True}}, "Extra inputs"),
         ({"attributes": [""]}, "at least 1"),
+        ({"attributes": ["x" * 65]}, "at most 64"),
         ({"content": "drop"}, "'keep' or 'remove'"),
         ({"replacement": 'say "x"'}, "should match pattern"),
         ({"replacement": "{name}"}, "only thing in braces"),

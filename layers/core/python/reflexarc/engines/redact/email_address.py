@@ -37,7 +37,12 @@ _ADDRESS = compile_bytes(
 _PICTURE = compile_bytes(rb"@[1-9]x\.(?:png|jpe?g|gif|svg|webp|avif)")
 
 # What every address holds; RE2 finds the first byte with vector instructions.
-CANDIDATES = (compile_bytes(rb"@(?:[A-Za-z0-9.\x80-\xff-]*?\.[A-Za-z\x80-\xff]|\[)"),)
+CANDIDATES = (
+    compile_bytes(
+        rb"@(?:(?:[A-Za-z0-9-]|" + _LETTER + rb")(?:[A-Za-z0-9.-]|" + _LETTER + rb")*?"
+        rb"\.(?:[A-Za-z]|" + _LETTER + rb")|\[)"
+    ),
+)
 RARE = (b"%40",)
 
 

@@ -14,7 +14,14 @@ from ahocorasick_rs import BytesAhoCorasick, MatchKind
 from reflexarc.engines.redact import email_address, escapes, keys, phone
 from reflexarc.engines.redact.linear import Pattern, compile_pattern, relaxed
 from reflexarc.engines.redact.model import Interval
-from reflexarc.engines.redact.names import CONTENT_EVENTS, CONTENT_NAMES, Names, folded, shortest
+from reflexarc.engines.redact.names import (
+    CONTENT_EVENTS,
+    CONTENT_NAMES,
+    LITERAL_MAX,
+    Names,
+    folded,
+    shortest,
+)
 from reflexarc.engines.redact.numbers import NumberGate
 from reflexarc.engines.redact.policy import RedactionPolicy
 
@@ -23,7 +30,8 @@ MANY = 20_000
 # An automaton finds so many literals at once with vector instructions, on x86 and on ARM; measured:
 # with more, or with few different first bytes, its other ways cost up to thirty times as much. What
 # no text holds, put beside the literals, keeps it from those.
-_AT_ONCE = 16
+_AT_ONCE = 24
+_CHUNK = 1 << 19
 _NEVER = tuple(bytes([byte]) * 4 for byte in range(0xF5, 0xF9))
 
 
@@ -105,18 +113,29 @@ def _any(policy: RedactionPolicy) -> bool:
 def _automata(literals: Iterable[bytes]) -> tuple[BytesAhoCorasick, ...]:
     ordered = sorted(literals)
     count = -(-len(ordered) // _AT_ONCE)
+    size = -(-len(ordered) // max(count, 1))
     return tuple(
-        BytesAhoCorasick((*ordered[first::count], *_NEVER), matchkind=MatchKind.LeftmostFirst)
-        for first in range(count)
+        BytesAhoCorasick(
+            (*ordered[first : first + size], *_NEVER), matchkind=MatchKind.LeftmostFirst
+        )
+        for first in range(0, len(ordered), max(size, 1))
     )
 
 
 def _hits(automaton: BytesAhoCorasick, data: bytes | memoryview) -> Iterator[Interval]:
-    return ((start, end) for _, start, end in automaton.find_matches_as_indexes(data))
+    """Yield where literals stand; by chunks, so that a message made of them fills no memory."""
+    view = memoryview(data)
+    for offset in range(0, len(view), _CHUNK):
+        chunk = view[offset : offset + _CHUNK + LITERAL_MAX]
+        for _, start, end in automaton.find_matches_as_indexes(chunk):
+            yield offset + start, offset + end
 
 
 def _tokens(automaton: BytesAhoCorasick, data: bytes) -> Iterator[Interval]:
-    for start, end in _hits(automaton, data):
+    for number, (start, end) in enumerate(_hits(automaton, data)):
+        if number == MANY:
+            yield start, len(data)
+            return
         if keys.CONFIRMED.match(data, start, end + keys.CONFIRMED_LENGTH) is not None:
             yield start, end
 

@@ -73,6 +73,8 @@ CONTENT_EVENTS = (
 EVENT_CONTENT_NAMES = ("content", "message", "tool_calls", "arguments", "body", "reasoning")
 EVENT_NAME = b"event.name"  # where a log record's name stood before it had a field
 
+# As long as a name in a policy may be.
+LITERAL_MAX = 256
 _CACHED_NAMES, _CACHED_LENGTH = 4096, 128
 
 

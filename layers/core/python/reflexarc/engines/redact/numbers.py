@@ -7,7 +7,7 @@ words; what it leaves is looked at more closely.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 import numpy as np
@@ -35,6 +35,7 @@ _PHONE = compile_bytes(
     )
 )
 _BETWEEN = b"\0"
+_ZERO, _OPEN = b"0("
 
 
 class NumberGate:
@@ -56,34 +57,41 @@ class NumberGate:
 
 def _stretches(data: bytes) -> list[Interval]:
     """Return what is near words that lie inside a run: whole numbers, each in one stretch."""
-    found: list[Interval] = []
-    for at in _runs(data):
-        start, end = max(at - _WORD, 0), at + _LONGEST
-        if found and start <= found[-1][1]:
-            start = found.pop()[0]
-        found.append((start, end))
-    return found
+    at = _runs(data)
+    breaks = np.flatnonzero(np.diff(at) > _LONGEST)
+    starts = at[np.concatenate(([0], breaks + 1))] if at.size else at
+    ends = at[np.concatenate((breaks, [-1]))] if at.size else at
+    return list(zip((starts - _WORD).clip(0).tolist(), (ends + _LONGEST).tolist(), strict=True))
 
 
-def _runs(data: bytes) -> list[int]:
+def _runs(data: bytes) -> NDArray[np.intp]:
     """Return where two words start that lie inside a run that is long enough."""
     words = np.frombuffer(data, "<u4", len(data) // _WORD)
     near = (words & 0xE0E0E0E0) == 0x20202020  # noqa: PLR2004 - each byte is 0x20 to 0x3F
     at = np.flatnonzero(near[1:] & near[:-1]) * _WORD
-    if at.size:
-        at = _long_enough(np.frombuffer(data, np.uint8), at)
-    return at.tolist()
+    return _long_enough(np.frombuffer(data, np.uint8), at) if at.size else at
 
 
 def _long_enough(data: NDArray[np.uint8], at: NDArray[np.intp]) -> NDArray[np.intp]:
     for offset in range(2 * _WORD):
         at = at[_IN_RUN[data[at + offset]] == 1]
-    around = np.zeros(at.size, np.uint8)
-    for offsets in (range(-1, -_WORD, -1), range(2 * _WORD, 3 * _WORD - 1)):
-        unbroken = np.ones(at.size, np.uint8)
-        for offset in offsets:
-            place = at + offset
-            known = (place >= 0) & (place < data.size)
-            unbroken &= np.where(known, _IN_RUN[data[place.clip(0, data.size - 1)]], 0)
-            around += unbroken
-    return at[around >= _OTHERS]
+    before = _unbroken(data, at, range(-1, -_WORD - 1, -1))
+    around = before + _unbroken(data, at, range(2 * _WORD, 3 * _WORD))
+    # The shortest has a trunk prefix, which a date with a digit behind it has not.
+    first = data[at - before]
+    enough = (around > _OTHERS) | ((around == _OTHERS) & ((first == _ZERO) | (first == _OPEN)))
+    return np.compress(enough, at)
+
+
+def _unbroken(
+    data: NDArray[np.uint8], at: NDArray[np.intp], offsets: Iterable[int]
+) -> NDArray[np.intp]:
+    """Return how many of the bytes at these offsets go on with the run, one after the other."""
+    count = np.zeros(at.size, np.intp)
+    going_on = np.ones(at.size, np.uint8)
+    for offset in offsets:
+        place = at + offset
+        known = (place >= 0) & (place < data.size)
+        going_on &= _IN_RUN[data[place.clip(0, data.size - 1)]] & known
+        count += going_on
+    return count

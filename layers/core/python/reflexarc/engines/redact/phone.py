@@ -113,12 +113,15 @@ def _trunk_end(text: bytes, start: int, end: int) -> int:
     groups = text[start:end].split(separator)
     if groups[0].strip(b"()").startswith(b"00"):
         return _whole_parts(text, start + text[start:end].index(b"00") + 2, end)
-    while len(groups) > 1:
-        digits = sum(len(group.strip(b"()")) for group in groups)
-        if digits in _TRUNK_LENGTHS and _is_french_or_other(groups):
-            return start + len(separator.join(groups))
-        del groups[-1]
-    return 0
+    found = length = digits = 0
+    for count, group in enumerate(groups):
+        length += len(group) + (1 if count else 0)
+        digits += len(group) if count else len(group.strip(b"()"))
+        if digits >= _TRUNK_LENGTHS.stop:
+            break
+        if count and digits in _TRUNK_LENGTHS and _is_french_or_other(groups[: count + 1]):
+            found = start + length
+    return found
 
 
 def _is_french_or_other(groups: list[bytes]) -> bool:

@@ -6,9 +6,10 @@ import re2
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from reflexarc.engines.redact.linear import compile_pattern
-from reflexarc.engines.redact.names import SECRET_NAMES
+from reflexarc.engines.redact.names import LITERAL_MAX, SECRET_NAMES
 
-AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+# Four bytes a character at most.
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=LITERAL_MAX // 4)]
 KINDS = ("email", "card", "key", "phone", "attribute", "content", "unreadable")
 
 
