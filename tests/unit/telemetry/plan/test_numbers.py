@@ -194,7 +194,7 @@ def test_a_walk_is_not_misled_by_a_length_of_three_bytes(more: int) -> None:
     """Two of them would lead to what looks like a whole attribute, in the middle of another."""
     size = (2 << 14) + more
     number, last = b"\x0a\x01n\x12\x02\x18\x05", b"\x12\x02\x18\x01"
-    before = filler((1 << 14) - 1 + more + 2, b"J\x09")
+    before = filler((1 << 14) - 1 + more + 2, b"J\x07")
     after = filler(size - len(before + number + last))
     item = b"".join(field_of(9, before + number + after + last))
 
@@ -253,6 +253,22 @@ def test_a_log_records_number_is_read_too() -> None:
     payload = request(*(record.SerializeToString() for record in records), b"\x18\x00" * 9)
 
     assert candidates_of(below(3), payload, "logs") == {0: {0}}
+
+
+@pytest.mark.parametrize(
+    ("signal", "attribute", "before"),
+    [
+        ("traces", 9, b"\x85\x01\x01\x01\x00\x00\x39--------\x30\x02\x7a\x00"),
+        ("logs", 6, b"\x45----\x59--------\x10\x09\x62\x02ab"),
+    ],
+)
+def test_known_fields_before_a_number_are_stepped_over(
+    signal: OtlpSignal, attribute: int, before: bytes
+) -> None:
+    pair = b"".join(field_of(attribute, _attribute("n", 5).SerializeToString()))
+    payload = request(before + pair + before)
+
+    assert candidates_of(below(3), payload, signal) == {}
 
 
 @pytest.mark.parametrize("steps", [10, 60])
@@ -324,7 +340,7 @@ def test_an_attribute_behind_what_the_walk_does_not_know_is_in_doubt(before: byt
     assert candidates_of(below(3), request(before + span(n=5)), "traces") == {0: {0}}
 
 
-@pytest.mark.parametrize("hidden", [b"\x4dabJ\x09", b"\xed\x06abJ\x09", b"\xa2\x06\x02J\x09"])
+@pytest.mark.parametrize("hidden", [b"\x4dabJ\x07", b"\xed\x06abJ\x07", b"\xa2\x06\x02J\x07"])
 def test_an_attribute_that_stands_within_another_field_is_in_doubt(hidden: bytes) -> None:
     pair = hidden + b"\x0a\x01n\x12\x02\x18\x05"
     item = b"".join(field_of(9, pair + b"\x12\x02\x18\x01"))
