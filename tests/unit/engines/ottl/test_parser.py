@@ -184,6 +184,8 @@ def test_a_sign_before_something_that_is_no_number_is_kept() -> None:
         ("name == 99999999999999999999999", 9, "64 bits"),
         ("name == 1.0e999", 9, "64 bits"),
         ("name == UNKNOWN", 9, "UNKNOWN is unknown in context span"),
+        ("name == Foo(", 13, "expected a value, the condition ends"),
+        ("name == Foo(a=", 15, "expected a value, the condition ends"),
         ("name == Foo(1", 14, "expected ','"),
         ("name == Foo(1,)", 15, "expected an argument"),
         ("name == Foo(A=1)", 13, "small letter"),
@@ -254,12 +256,30 @@ WORDS = st.sampled_from(
 )
 
 
-@given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=40).map(" ".join)))
-def test_parsing_raises_nothing_but_ottl_errors(text: str) -> None:
-    column = 1
+WHOLE = (
+    'Foo(1, SHA256, by=[nil, 2], map={"a": 1})[1] == attributes["a"][name + 1].b and not'
+    ' (resource.attributes["x"] != 0x12 or (kind * (2 + -3) >= .5e1)) or IsMatch(name, "\\\\d")'
+)
+PLACES = st.integers(0, len(WHOLE))
+BROKEN = st.builds(
+    lambda start, end, word: WHOLE[:start] + word + WHOLE[end:], PLACES, PLACES, WORDS
+)
+
+
+def column_of_error(text: str) -> int | None:
     try:
         parse(text, "span")
     except OttlError as error:
-        column = error.column
+        return error.column
+    return None
 
-    assert 1 <= column <= len(text) + 1
+
+@pytest.mark.parametrize("size", range(len(WHOLE)))
+def test_a_condition_that_breaks_off_is_refused_within_it(size: int) -> None:
+    assert (column_of_error(WHOLE[:size]) or 0) <= size + 1
+    assert column_of_error(WHOLE) is None
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=40).map(" ".join), BROKEN))
+def test_parsing_raises_nothing_but_ottl_errors(text: str) -> None:
+    assert 1 <= (column_of_error(text) or 1) <= len(text) + 1

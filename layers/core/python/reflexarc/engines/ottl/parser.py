@@ -186,7 +186,7 @@ class _Parser:
         return self.sum()
 
     def _next_text(self) -> str:
-        return self.words[self.at + 1].text
+        return self.words[min(self.at + 1, len(self.words) - 1)].text
 
     def bytes(self) -> Literal:
         word = self.take()

@@ -37,25 +37,24 @@ def parse_csv(given: Mapping[str, object]) -> Callable[..., object]:
 
 def row(text: str, delimiter: str, *, lazy: bool) -> list[str]:
     """Return the fields of a text; `lazy` lets quotes stand where they should not."""
-    lines = text.replace("\r\n", "\n").splitlines(keepends=True)
-    fields: list[str] = []
+    lines = [line + "\n" for line in text.replace("\r\n", "\n").split("\n")]
+    lines[-1] = lines[-1][:-1]
+    lines.reverse()
+    fields: list[list[str]] = []
     while lines:
         record = _record(lines, delimiter, lazy=lazy)
-        if not record:
-            continue
-        if fields:
-            fields[-1] += "\n" + record[0]
-            record = record[1:]
-        fields += record
+        if record and fields:
+            fields[-1].append(record.pop(0))
+        fields += [[field] for field in record]
     if not fields:
         raise EvaluationError("there is no row")
-    return fields
+    return ["\n".join(parts) for parts in fields]
 
 
 def _record(lines: list[str], delimiter: str, *, lazy: bool) -> list[str]:
-    """Take the lines of one record and return its fields, none of an empty line."""
-    line, fields = lines.pop(0), []
-    if line == "\n":
+    """Take the lines of one record, the last first, and return its fields; none of empty lines."""
+    line, fields = lines.pop(), []
+    if line in {"", "\n"}:
         return []
     while True:
         if line.startswith('"'):
@@ -82,7 +81,7 @@ def _quoted(line: str, lines: list[str], delimiter: str, *, lazy: bool) -> tuple
         parts.append(part)
         if not found:
             if lines:
-                line = lines.pop(0)
+                line = lines.pop()
                 continue
             if not lazy:
                 raise EvaluationError("a quote is not closed")

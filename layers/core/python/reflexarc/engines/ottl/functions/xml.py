@@ -3,6 +3,7 @@
 Documents that declare entities or a document type are refused: expanding them has no bound.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -103,12 +104,12 @@ def parse_simplified_xml(text: str) -> dict[str, object]:
 
 def _simplified(children: list[_Element]) -> dict[str, object]:
     result: dict[str, object] = {}
-    tags = [child.tag for child in children]
+    tags = Counter(child.tag for child in children)
     for child in children:
         if not child.children and not child.runs:
             continue
         value: object = _leaf(child) or _simplified(child.children)
-        several = tags.count(child.tag) > 1
+        several = tags[child.tag] > 1
         listed = result.setdefault(child.tag, []) if several else None
         if not value:
             continue
