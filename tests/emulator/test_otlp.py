@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,10 @@ import pytest
 import rotel  # type: ignore[import-untyped]
 import urllib3
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from reflexarc.adapters.s3.telemetry_objects import S3TelemetryObjects
 from reflexarc.emulator.lane import Lane
@@ -29,6 +34,7 @@ from tests.unit.ingest.test_otlp_service import noisy, traces
 
 pytestmark = pytest.mark.emulator
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "otlp.md"
 ROTEL = Path(rotel.__file__).parent / "rotel-agent"
 
 
@@ -169,6 +175,26 @@ def test_what_is_hostile_is_answered_with_a_status_and_does_not_arrive(
     assert found == status
     assert Status.FromString(said).message
     assert arrivals.batches(1, timeout_s=1) == []
+
+
+def test_the_guides_program_sends_a_span_by_its_environment_alone(
+    arrivals: Arrivals, processes: Processes
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (program,) = [block for block in blocks if "BatchSpanProcessor" in block]
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": arrivals.lane.ingest.url.rstrip("/"),
+        "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization={arrivals.authorization.replace(' ', '%20')}",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+    }
+
+    processes.start(
+        "guide", [sys.executable, "-c", program], cwd=processes.folder("guide"), env=environment
+    )
+
+    ((signal, payload),) = arrivals.requests(1)
+    (span,) = ExportTraceServiceRequest.FromString(payload).resource_spans[0].scope_spans[0].spans
+    assert (signal, span.name) == ("traces", "chat")
 
 
 def test_the_sdk_gives_up_where_its_token_is_not_known(arrivals: Arrivals) -> None:

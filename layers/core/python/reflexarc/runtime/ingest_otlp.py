@@ -46,7 +46,7 @@ def report(reply: OtlpReply) -> None:
     """Log what was refused and count what became of the items."""
     if reply.reason:
         logger().warning(
-            "telemetry taken in part" if reply.status == _OK else "telemetry refused",
+            "telemetry taken in part" if reply.status == _OK else "request refused",
             status=reply.status,
             reason=reply.reason,
             who=reply.who,
