@@ -249,3 +249,8 @@ def _loosened(rng: random.Random, text: str) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(f"\\{mark}" if mark in _SPECIAL else mark for mark in text)
+
+
+def holds_for_part(condition: Condition, signal: OtlpSignal, item: Any, part: Any) -> bool:
+    """Return whether a condition holds for one event or data point of an item."""
+    return _holds(condition, signal, item, part)

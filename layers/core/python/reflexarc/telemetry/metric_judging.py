@@ -88,12 +88,15 @@ class MetricJudge:
 
     def _decide(self, metric: _Metric, tally: Tally) -> None:
         _, fields, find, whole, numbers = metric.judged
+        empty = not metric.undecided
         for number in numbers:
             clause = self.plan.clauses[number]
-            if metric.undecided and clause.holds(fields, find or nothing, whole):
+            if (metric.undecided or empty) and clause.holds(fields, find or nothing, whole):
                 points = self._met(clause, metric)
-                if points:
+                # A metric without points goes whole or stays.
+                if points or (empty and clause.part is None):
                     self._apply(clause.rule, metric, points, tally)
+                    empty = False
 
     def _met(self, clause: Clause, metric: _Metric) -> list[int]:
         """Return the undecided points for which a clause holds."""

@@ -80,7 +80,7 @@ HEADERS: Mapping[OtlpSignal, Mapping[str, Field]] = {
         "time_unix_nano": Field("time_unix_nano", 1, "fixed64"),
         "severity_number": Field("severity_number", 2, "int32"),
         "severity_text": Field("severity_text", 3, "bytes"),
-        # An AnyValue as its bytes. Written twice it would be merged: whoever reads it counts.
+        # An AnyValue as its bytes; of one that is written twice, all of them.
         "body": Field("body", 5, "bytes", repeated=True),
         "trace_id": Field("trace_id", 9, "bytes"),
         "event_name": Field("event_name", 12, "bytes"),

@@ -38,17 +38,22 @@ class Finder:
         items = np.searchsorted(begins, places, "right") - 1
         within = (items >= 0) & (places < ends[items])
         patterns, places, items = patterns[within], places[within], items[within]
-        self._by_text(parts, patterns, items, live, found)
+        owners = np.repeat(
+            np.arange(len(parts.resources)), [len(each.items) for each in parts.resources]
+        )
+        self._by_text(parts, owners[items], patterns, items, live, found)
         for pattern, index in self.numbers.items():
             chosen = patterns == pattern
             at = Places(places[chosen], items[chosen], begins[items[chosen]], ends[items[chosen]])
-            for item, conditions in candidates(index, parts.data, self.signal, at).items():
-                found[item] = [*found.get(item, ()), *conditions]
+            for item, compared in candidates(index, parts.data, self.signal, at).items():
+                if conditions := live(compared, parts.resources[owners[item]]):
+                    found[item] = [*found.get(item, ()), *conditions]
         return found
 
-    def _by_text(
+    def _by_text(  # noqa: PLR0917 - one step of `found`
         self,
         parts: Framed,
+        owners: Numbers,
         patterns: Numbers,
         items: Numbers,
         live: Live,
@@ -56,10 +61,7 @@ class Finder:
     ) -> None:
         """Note the conditions whose patterns were hit, where their resource lets them hold."""
         many = len(self.by_pattern)
-        owners = np.repeat(
-            np.arange(len(parts.resources)), [len(each.items) for each in parts.resources]
-        )
-        pairs, which = np.unique(owners[items] * many + patterns, return_inverse=True)
+        pairs, which = np.unique(owners * many + patterns, return_inverse=True)
         alive = [
             live(self.by_pattern[pair % many], parts.resources[pair // many])
             for pair in pairs.tolist()

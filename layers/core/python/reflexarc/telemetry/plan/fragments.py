@@ -67,7 +67,7 @@ def test_of(
     """
     if not conditions and not wholes:
         return None
-    source = _Source(signal, {"only": only})
+    source = _Source(signal, {"merged": merged})
     parts = [source.part(condition) for condition in conditions]
     parts += [f"{source.name(whole_test(each, signal))}(whole)" for each in wholes]
     text = " and ".join(parts)
@@ -81,11 +81,9 @@ def slots_of(condition: Condition, signal: OtlpSignal) -> tuple[Slot, ...]:
     return tuple(dict.fromkeys(slot for slot in found if slot is not None))
 
 
-def only(bodies: Sequence[bytes]) -> bytes | None:
-    """Return the one body that a record has; one that is written in pieces is not put together."""
-    if len(bodies) > 1:
-        raise EvaluationError("the body is written more than once")
-    return bodies[0] if bodies else None
+def merged(bodies: Sequence[bytes]) -> bytes | None:
+    """Return the bytes of a body; one written twice is merged, which is to put them together."""
+    return b"".join(bodies) if bodies else None
 
 
 def _judging(holds: Callable[..., bool], slot: Slot, signal: OtlpSignal) -> Callable[[Any], bool]:
@@ -109,7 +107,7 @@ def _raw(slot: Slot) -> str:
         case Attribute(key):
             return f"find({key!r})"
         case Header("body"):
-            return "only(x.body)"
+            return "merged(x.body)"
         case Header(name):
             return f"x.{name}"
 

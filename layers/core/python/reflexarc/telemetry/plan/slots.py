@@ -39,11 +39,15 @@ Slot = Attribute | Header
 
 
 def slot_of(path: Path, signal: OtlpSignal) -> Slot | None:
-    """Return the slot that a path reads, or reads a part of; None where it reads something else."""
+    """Return the slot that a path reads; None where it reads something else.
+
+    What lies within an attribute is read of the whole item: of what is missing there OTTL says
+    other things than of what is empty. A body may be led into.
+    """
     if path.context != ITEM_CONTEXT[signal]:
         return None
     name = ".".join(path.names)
-    if name == "attributes" and signal != "metrics" and path.keys:
+    if name == "attributes" and signal != "metrics" and len(path.keys) == 1:
         key = path.keys[0]
         if isinstance(key, Literal) and isinstance(key.value, str):
             return Attribute(key.value)
