@@ -17,6 +17,7 @@ from reflexarc.telemetry.aggregation import (
     Aggregation,
     Refused,
     aggregated,
+    with_one_data_field,
     with_points,
 )
 from reflexarc.telemetry.judging import Deciding
@@ -132,6 +133,7 @@ class MetricJudge:
                 tally.remove(rule, len(points), size)
                 changed[item] = None
                 return
+        metric.message = with_one_data_field(metric.message)
         gone: set[int] = set()
         added: list[bytes] = []
         sizes = metric.sizes()
