@@ -81,7 +81,8 @@ def skip_field(data: bytes, at: int, tag: int, depth: int = 0) -> int:
 
 def _group_end(data: bytes, at: int, tag: int, depth: int) -> int:
     while True:
-        inner, at = read_tag(data, at)
+        # Within a group protobuf takes fields of number 0, which it takes nowhere else.
+        inner, at = read_varint(data, at)
         if inner == tag + _GROUP_END - _GROUP:
             return at
         at = skip_field(data, at, inner, depth + 1)
