@@ -18,7 +18,21 @@ REQUESTS: Mapping[OtlpSignal, Any] = {
     "metrics": ExportMetricsServiceRequest,
     "logs": ExportLogsServiceRequest,
 }
+_NAMES: Mapping[OtlpSignal, tuple[str, str, str]] = {
+    "traces": ("resource_spans", "scope_spans", "spans"),
+    "metrics": ("resource_metrics", "scope_metrics", "metrics"),
+    "logs": ("resource_logs", "scope_logs", "log_records"),
+}
 _EPOCH = 1_760_000_000_000_000_000
+
+
+def scopes_of(request: Any, signal: OtlpSignal) -> list[list[Any]]:
+    """Return the items of each scope of each resource; what is deleted there is gone."""
+    resources, scopes, items = _NAMES[signal]
+    return [
+        [getattr(scope, items) for scope in getattr(resource, scopes)]
+        for resource in getattr(request, resources)
+    ]
 
 
 class ItemWriter(WireWriter):
