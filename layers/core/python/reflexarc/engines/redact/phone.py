@@ -2,7 +2,7 @@
 
 The rule, conservative since so much in telemetry is digits:
 
-* international: "+" (or "%2B", as URLs write it), a country code that the ITU assigned, 8 to 15
+* international: "+" (or "%2B", as URLs write it), a country code (of three digits its first two), 8 to 15
   digits in all (11 for +1 and +7), in groups that single spaces, dots or hyphens separate, with an
   area code in parentheses or not; "00" in place of "+" only where the number has separators;
 * North American: three, three and four digits with one separator throughout, the first two groups
