@@ -2,9 +2,10 @@
 
 The rule, conservative since so much in telemetry is digits:
 
-* international: "+" (or "%2B", as URLs write it), a country code (of three digits its first two), 8 to 15
-  digits in all (11 for +1 and +7), in groups that single spaces, dots or hyphens separate, with an
-  area code in parentheses or not; "00" in place of "+" only where the number has separators;
+* international: "+" (or "%2B", as URLs write it), a country code (of three digits, its first
+  two), 8 to 15 digits in all (11 for +1 and +7), in groups that single spaces, dots or hyphens
+  separate, with an area code in parentheses or not; "00" in place of "+" only where the number has
+  separators;
 * North American: three, three and four digits with one separator throughout, the first two groups
   from 2 up, "1" before them or not; or the area code in parentheses;
 * with a trunk prefix: 0 and then 1 to 9, 10 or 11 digits in all, two groups or more with one
