@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from reflexarc.engines.otlp.otlp_json import protobuf_of
 from reflexarc.engines.otlp.otlp_json_values import WrongJson
+from reflexarc.engines.otlp.verdicts import TooManyParts
 from reflexarc.events.otlp_batch import OtlpSignal
 
 LONGEST_ERROR = 1_000
@@ -299,7 +300,7 @@ def test_a_number_of_a_million_digits_costs_nothing() -> None:
     assert refused_span(endTimeUnixNano="9" * 1_000_000).startswith("endTimeUnixNano: a whole")
 
 
-@pytest.mark.parametrize("deep", [b"[" * 1_000_000, b'{"a":' * 1_000_000, b"[" * 300 + b"]" * 300])
+@pytest.mark.parametrize("deep", [b"[" * 300_000, b'{"a":' * 300_000, b"[" * 300 + b"]" * 300])
 @pytest.mark.parametrize("before", [b"", b'"a":"\\ud83d",'], ids=["", "half a pair"])
 def test_deep_nesting_is_refused_at_once(before: bytes, deep: bytes) -> None:
     said = refused(b"{" + before + b'"resourceSpans":' + deep + b"}")
@@ -344,3 +345,21 @@ def test_garbage_collection_is_left_as_it_was(*, enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b"0,"])
+def test_a_document_made_of_next_to_nothing_is_not_parsed(part: bytes) -> None:
+    crowd = part * (8_000_000 // len(part))
+
+    with pytest.raises(TooManyParts, match=r"600,000 objects|1,500,000 elements"):
+        protobuf_of(b'{"resourceSpans":[' + crowd + b"{}]}", "traces")
+
+
+def test_a_large_document_of_small_attributes_passes() -> None:
+    attributes = [{"key": "a", "value": {"intValue": "1"}}] * 100_000
+    document = spans_of({"attributes": attributes})
+
+    made = ExportTraceServiceRequest.FromString(protobuf_of(document, "traces"))
+
+    assert len(document) > 2 * 1024 * 1024
+    assert len(made.resource_spans[0].scope_spans[0].spans[0].attributes) == 100_000

@@ -27,8 +27,8 @@ class NotOtlp(Rejected):
 class TooManyParts(Rejected):
     """A request is readable, and made of more than anybody wants to take apart."""
 
-    def __init__(self) -> None:
-        super().__init__(f"the request has more than {PARTS_MAX:,} items, scopes or resources")
+    def __init__(self, of: str = f"{PARTS_MAX:,} items, scopes or resources") -> None:
+        super().__init__(f"the request has more than {of}")
 
 
 @dataclass(slots=True)
