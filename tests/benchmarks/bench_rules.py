@@ -15,6 +15,7 @@ from reflexarc.telemetry.ruleset import RuleSet
 from tests.benchmarks import otlp_peers as peers
 from tests.benchmarks import otlp_rules as rules
 from tests.benchmarks.otlp_payloads import payloads
+from tests.benchmarks.rotel_peer import spans_per_second
 from tests.benchmarks.rows import Row
 
 ROUNDS = 15
@@ -55,6 +56,7 @@ def run() -> Iterator[Row]:
     yield from _others("metrics", points)
     yield from _others("logs", records)
     yield _compile_time()
+    yield from _beside_rotel(spans)
 
 
 def _traces(spans: bytes) -> Iterator[Row]:
@@ -99,3 +101,14 @@ def _compile_time() -> Row:
     began = time.process_time()
     RuleSet(stated, version=1, today=rules.TODAY)
     return Row("rules", "compile_10000_rules", "s", round(time.process_time() - began, 3))
+
+
+def _beside_rotel(spans: bytes) -> Iterator[Row]:
+    """Yield the ten rules beside Rotel: with a Python processor for them, and without any work."""
+    ours = medians({"ours": applied("traces", spans, rules.TEN)})["ours"]
+    for name, with_rules in (("rotel with a Python processor", True), ("rotel, no rules", False)):
+        peer = spans_per_second(spans, _ITEMS["traces"], with_rules=with_rules)
+        metric = "traces_10_rules_beside_rotel" + ("" if with_rules else "_idle")
+        yield Row(
+            "rules", metric, "spans/s", round(_ITEMS["traces"] / ours), round(peer), f"{name}, HTTP"
+        )
