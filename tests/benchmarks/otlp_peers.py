@@ -27,6 +27,10 @@ def _duration(span: Any) -> int:
     return duration
 
 
+def _of_tenant(tenant: str) -> Rule:
+    return lambda _, attributes, __: attributes.get("tenant") == tenant
+
+
 TEN_RULES: tuple[Rule, ...] = (
     lambda _, a, __: _PROBES.match(a.get("url.path", "")) is not None,
     lambda _, a, __: a.get("user_agent.original", "").startswith("kube-probe"),
@@ -52,9 +56,7 @@ FIVE_PERCENT: tuple[Rule, ...] = (
     TEN_RULES[4],
     lambda _, a, __: a.get("tenant") == "nosuchtenant",
 )
-NO_MATCH: tuple[Rule, ...] = tuple(
-    lambda _, a, __, tenant=f"nosuch{number}": a.get("tenant") == tenant for number in range(8)
-)
+NO_MATCH: tuple[Rule, ...] = tuple(_of_tenant(f"nosuch{number}") for number in range(8))
 NEGATIONS: tuple[Rule, ...] = (
     *TEN_RULES,
     lambda _, a, __: a.get("tenant") != "acme" and not str(a.get("user.id", "")).startswith("user"),
