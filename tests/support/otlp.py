@@ -1,102 +1,113 @@
-"""Export requests to test with: random ones of every field, and their JSON form as OTLP has it."""
+"""Export requests as tests write them."""
 
-import base64
-import json
-import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
-from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from reflexarc.events.otlp_batch import OtlpSignal
-
-REQUESTS: Mapping[OtlpSignal, type[Message]] = {
-    "traces": ExportTraceServiceRequest,
-    "metrics": ExportMetricsServiceRequest,
-    "logs": ExportLogsServiceRequest,
-}
-SIGNALS: tuple[OtlpSignal, ...] = ("traces", "metrics", "logs")
-_IDS = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
-_HEX = ("traceId", "spanId", "parentSpanId")
-_TEXTS = ("", "a", "http.route", "ü", "\0", "\U0001f600", '"\\\n', "x" * 130, "y" * 20_000)
-_BITS = {
-    FieldDescriptor.TYPE_INT32: (-31, 31),
-    FieldDescriptor.TYPE_SINT32: (-31, 31),
-    FieldDescriptor.TYPE_ENUM: (-31, 31),
-    FieldDescriptor.TYPE_UINT32: (0, 32),
-    FieldDescriptor.TYPE_FIXED32: (0, 32),
-    FieldDescriptor.TYPE_INT64: (-63, 63),
-    FieldDescriptor.TYPE_SFIXED64: (-63, 63),
-    FieldDescriptor.TYPE_UINT64: (0, 64),
-    FieldDescriptor.TYPE_FIXED64: (0, 64),
-}
+NOW = datetime(2026, 11, 24, 3, 12, 7, tzinfo=UTC)
+Value = str | int | float | bool | Mapping[str, "Value"]
 
 
-def random_request(signal: OtlpSignal, seed: int) -> Message:
-    """Return a request that may hold anything the schema knows; its ids are valid."""
-    request = REQUESTS[signal]()
-    _fill(request, random.Random(seed), depth=0)
-    return request
+def nanos(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000_000)
 
 
-def _fill(message: Message, rng: random.Random, depth: int) -> None:
-    for field in message.DESCRIPTOR.fields:
-        if depth > 0 and field.name not in {"trace_id", "span_id"} and rng.random() < 0.4:
-            continue
-        if field.message_type is not None:
-            _fill_messages(message, field, rng, depth)
-        elif field.is_repeated:
-            getattr(message, field.name).extend(
-                _scalar(field, rng) for _ in range(rng.choice((0, 1, 3)))
+def any_value(value: "Value") -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    return AnyValue(kvlist_value=KeyValueList(values=attributes(value)))
+
+
+def attributes(values: Mapping[str, "Value"]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=any_value(value)) for key, value in values.items()]
+
+
+def span(number: int, name: str = "GET /", **values: "Value") -> Span:
+    """Return a span; keyword arguments are attributes, `__` stands for a dot."""
+    said = {key.replace("__", "."): value for key, value in values.items()}
+    return Span(
+        trace_id=number.to_bytes(16, "big"),
+        span_id=number.to_bytes(8, "big"),
+        name=name,
+        start_time_unix_nano=nanos(NOW),
+        end_time_unix_nano=nanos(NOW) + 1_000_000,
+        attributes=attributes(said),
+    )
+
+
+def traces(
+    *spans: Span, resource: Mapping[str, "Value"] | None = None, scope: str = "lib"
+) -> bytes:
+    request = ExportTraceServiceRequest()
+    add_spans(request, spans, resource, scope)
+    return request.SerializeToString()
+
+
+def add_spans(
+    request: ExportTraceServiceRequest,
+    spans: Iterable[Span],
+    resource: Mapping[str, "Value"] | None = None,
+    scope: str = "lib",
+) -> None:
+    part = request.resource_spans.add(schema_url="https://opentelemetry.io/schemas/1.37.0")
+    part.resource.attributes.extend(attributes(resource or {"service.name": "shop"}))
+    inner = part.scope_spans.add()
+    inner.scope.name = scope
+    inner.spans.extend(spans)
+
+
+def logs(*records: LogRecord, resource: Mapping[str, "Value"] | None = None) -> bytes:
+    request = ExportLogsServiceRequest()
+    part = request.resource_logs.add()
+    part.resource.attributes.extend(attributes(resource or {}))
+    part.scope_logs.add().log_records.extend(records)
+    return request.SerializeToString()
+
+
+def record(body: "Value", at: datetime = NOW, **values: "Value") -> LogRecord:
+    said = {key.replace("__", "."): value for key, value in values.items()}
+    return LogRecord(time_unix_nano=nanos(at), body=any_value(body), attributes=attributes(said))
+
+
+def gauge(name: str, *points: tuple[float, Mapping[str, "Value"]], at: datetime = NOW) -> Metric:
+    metric = Metric(name=name)
+    for value, labels in points:
+        metric.gauge.data_points.append(
+            NumberDataPoint(
+                as_double=value, attributes=attributes(labels), time_unix_nano=nanos(at)
             )
-        else:
-            setattr(message, field.name, _scalar(field, rng))
-
-
-def _fill_messages(message: Message, field: Any, rng: random.Random, depth: int) -> None:
-    if depth > 11:
-        return
-    if not field.is_repeated:
-        getattr(message, field.name).SetInParent()
-        _fill(getattr(message, field.name), rng, depth + 1)
-        return
-    for _ in range(rng.choice((0, 1, 1, 2)) if depth else 2):
-        _fill(getattr(message, field.name).add(), rng, depth + 1)
-
-
-def _scalar(field: Any, rng: random.Random) -> Any:
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return rng.randbytes(_IDS.get(field.name, rng.choice((0, 1, 2, 200))))
-    if field.type == FieldDescriptor.TYPE_STRING:
-        return rng.choice(_TEXTS)
-    if field.type == FieldDescriptor.TYPE_BOOL:
-        return rng.random() < 0.5
-    if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return rng.choice(
-            (0.0, -0.0, 1.5, -1e300, 5e-324, float("inf"), float("-inf"), rng.random())
         )
-    low, high = _BITS[field.type]
-    least, most = -(1 << -low) if low else 0, (1 << high) - 1
-    return rng.choice((0, 1, 127, 128, least, most, rng.randint(least, most)))
+    return metric
 
 
-def otlp_json(request: Message) -> bytes:
-    """Return the request in OTLP's JSON form, as json_format writes it but for its ids."""
-    document = json_format.MessageToDict(request, use_integers_for_enums=True)
-    _hex_ids(document)
-    return json.dumps(document, ensure_ascii=False).encode()
+def metrics(*given: Metric, resource: Mapping[str, "Value"] | None = None) -> bytes:
+    request = ExportMetricsServiceRequest()
+    part = request.resource_metrics.add()
+    part.resource.attributes.extend(attributes(resource or {}))
+    part.scope_metrics.add().metrics.extend(given)
+    return request.SerializeToString()
 
 
-def _hex_ids(held: Any) -> None:
-    if isinstance(held, dict):
-        for name in _HEX:
-            if name in held:
-                held[name] = base64.b64decode(held[name]).hex()
-    for each in held.values() if isinstance(held, dict) else held:
-        if isinstance(each, dict | list):
-            _hex_ids(each)
+def span_ids(payload: bytes) -> set[tuple[bytes, bytes]]:
+    """Return the (trace id, span id) of every span of a request."""
+    return {
+        (each.trace_id, each.span_id)
+        for resource in ExportTraceServiceRequest.FromString(payload).resource_spans
+        for scope in resource.scope_spans
+        for each in scope.spans
+    }

@@ -5,6 +5,7 @@ delivered twice or dies in between. They are additions to rows of an hour; who r
 so a writer may choose freely which row it adds to, and writers do not wait for each other.
 """
 
+import itertools
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +39,10 @@ _REMOVED: Mapping[Action, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of a batch at one backend, in items; bytes as they went over the wire."""
+    """What became of a batch at one backend, in items; bytes as they went over the wire.
+
+    `waits`: the parts that were put back; no other part is to be sent when it comes.
+    """
 
     backend: str
     sent: int = 0
@@ -48,22 +52,22 @@ class Sent:
     waiting: int = 0
     refused: int = 0
     resent: int = 0
-
-    @property
-    def changes(self) -> bool:
-        """Return whether there is anything to count."""
-        return any(_of_backend(self).values())
+    waits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What one message adds. `rows`: additions by the row's name, of this hour and version."""
+    """What one message adds. `rows`: additions by the row's name, of this hour and version.
+
+    `waits`: the parts of it that are to be sent when they come.
+    """
 
     id: str
     hour: datetime
     signal: OtlpSignal
     version: int
     rows: Mapping[str, Mapping[str, int]]
+    waits: tuple[str, ...] = ()
 
 
 def entry_of(
@@ -104,6 +108,7 @@ def entry_of(
         signal=account.signal,
         version=account.version,
         rows={name: _told(numbers) for name, numbers in rows.items()},
+        waits=tuple(part for each in sent for part in each.waits),
     )
 
 
@@ -117,6 +122,7 @@ def settled(
         signal=signal,
         version=version,
         rows={TOTALS: _told(_of_backend(sent))},
+        waits=sent.waits,
     )
 
 
@@ -203,14 +209,10 @@ def _rows_of(counts: Sequence[RuleCount], rules: int) -> dict[str, Counter[str]]
 
 def _room(rows: Mapping[str, Counter[str]], page: int, numbers: int) -> str:
     """Return the row of a page that has room; none where the transaction is full."""
-    for chunk in range(ROWS_AT_ONCE):
-        name = f"R.{page:02d}.{chunk}"
-        if name not in rows:
-            # The totals and the row of the rest need two more.
-            return name if len(rows) < ROWS_AT_ONCE - 2 else ""
-        if len(rows[name]) + numbers <= NUMBERS_A_ROW:
-            return name
-    return ""
+    names = (f"R.{page:02d}.{chunk}" for chunk in itertools.count())
+    name = next(each for each in names if len(rows.get(each, ())) + numbers <= NUMBERS_A_ROW)
+    # The totals and the row of the rest need two more.
+    return name if name in rows or len(rows) < ROWS_AT_ONCE - 2 else ""
 
 
 def _of_rule(count: RuleCount, rule: str) -> dict[str, int]:

@@ -69,7 +69,7 @@ class BatchWork:
     forwarder: Forwarder
     look: Callable[[str, bytes, datetime], None]
 
-    def done(self, arrival: Arrival, policy: Policy, *, again: bool) -> Done:
+    def done(self, arrival: Arrival, policy: Policy, *, again: int) -> Done:
         """Return what became of a batch; raises Rejected where it is none, or Unavailable."""
         came = self._unpacked(arrival)
         redacted = policy.redactor.apply(arrival.signal, came.payload, parsed=True)
@@ -99,7 +99,7 @@ class BatchWork:
             account,
             sent,
             rules=policy.rules_number,
-            again=again,
+            again=again > 0,
         )
         return Done(
             entry=entry,
@@ -137,7 +137,7 @@ class BatchWork:
         original: tuple[Encoding, bytes] | None,
         policy: Policy,
         *,
-        again: bool,
+        again: int,
     ) -> tuple[Sent, ...]:
         """Send what is kept to every backend that takes the signal; nothing goes nowhere."""
         account = outcome.account

@@ -8,9 +8,9 @@ https://datasketches.apache.org/docs/HLL/HLL.html
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -19,9 +19,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
+from reflexarc.kernel.errors import Unavailable
+from reflexarc.telemetry.ports import Sketches
+
 # One batch in so many.
 SAMPLED = 10
 LG_K = 11
+WRITTEN_EVERY_S = 60.0
 # Sketches that are held until they are written; an explosion of names must not become one of ours.
 SKETCHES_MAX = 512
 ATTRIBUTES_MAX = 32
@@ -79,6 +83,41 @@ class Gathered:
         self.number += 1
         found[name] = _library().hll_sketch(LG_K, _library().tgt_hll_type.HLL_4)
         return found[name]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cardinality:
+    """Looks at batches of metrics, and writes what it gathered once a minute at most.
+
+    Sketches that cannot be written are lost, and `lost` is told: an estimate of a sample is worth
+    no batch that waits.
+    """
+
+    sketches: Sketches
+    monotonic: Callable[[], float]
+    lost: Callable[[str], None]
+    _gathered: Gathered = field(default_factory=Gathered)
+    _written_at: float | None = None
+
+    def look(self, message_id: str, payload: bytes, received_at: datetime) -> None:
+        """Count the values of a batch, where it is of the sample."""
+        if is_sampled(message_id):
+            hour = received_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            self._gathered.look(payload, hour)
+
+    def flush(self) -> None:
+        """Write what was gathered, if it is time."""
+        now = self.monotonic()
+        if self._written_at is None:
+            self._written_at = now
+        if now - self._written_at < WRITTEN_EVERY_S or not self._gathered.number:
+            return
+        self._written_at = now
+        for (hour, metric), sketches in self._gathered.take().items():
+            try:
+                self.sketches.merge(hour, metric, sketches)
+            except Unavailable as error:
+                self.lost(str(error))
 
 
 def joined(one: bytes, other: bytes) -> bytes:

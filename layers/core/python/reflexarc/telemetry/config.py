@@ -7,18 +7,17 @@ reads reflexarc.yaml, does not carry 10,000 rules (docs/adr/026).
 from collections import Counter
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from reflexarc.engines.redact.policy import RedactionPolicy
+from reflexarc.telemetry.backends import Forwarding
 from reflexarc.telemetry.rules import Rule
 
 RULES_MAX = 20_000
 
 
-class TelemetryConfig(BaseModel):
+class TelemetryConfig(Forwarding):
     """telemetry.yaml. Without one, everything is kept, redacted by the defaults, and archived."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=RULES_MAX)
     redaction: RedactionPolicy = RedactionPolicy()

@@ -32,6 +32,8 @@ LONGEST_DELAY = timedelta(minutes=15)
 GIVEN_UP_AFTER = timedelta(days=1)
 # A backend that fails is left alone for so long at first; each failure in a row doubles it.
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=1)
+# Until the batch of a part is accounted for: a second later, or when its message comes again.
+UNKNOWN_DELAY = timedelta(seconds=30)
 _FIRST_DELAY_S = 10
 _DOUBLED_MAX = 8
 ENCODINGS: dict[str, Encoding] = {"none": "identity", "gzip": "gzip", "zstd": "zstd"}
@@ -41,7 +43,10 @@ _SAID_MAX = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What the rules keep of a batch. `original`: how it came, where that is still all of it."""
+    """What the rules keep of a batch. `original`: how it came, where that is still all of it.
+
+    `again`: how often it may have been sent before, at most.
+    """
 
     id: str
     signal: OtlpSignal
@@ -49,15 +54,20 @@ class Kept:
     items: int
     source: str
     received_at: datetime
-    again: bool = False
+    again: int = 0
     original: tuple[Encoding, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
-    """A part as it goes over the wire, and what is told of it when it must wait."""
+    """A part as it goes over the wire, and what is told of it when it must wait.
+
+    It is a part of `batch`; parts of its own would be parts of `message`, which is in hand.
+    """
 
     id: str
+    batch: str
+    message: str
     backend: Backend
     signal: OtlpSignal
     body: bytes
@@ -66,6 +76,7 @@ class _Ready:
     source: str
     first_at: datetime
     attempt: int = 0
+    again: int = 0
     pointer: Pointer | None = None
 
 
@@ -104,29 +115,35 @@ class Forwarder:
     _last: tuple[bytes, Encoding, bytes] | None = None
 
     def send(self, kept: Kept, backend: Backend) -> Sent:
-        """Send what was kept of a batch; raises Unavailable where it could not even be put back."""
+        """Send what was kept of a batch; raises Unavailable where it could not even be put back.
+
+        A batch that comes again may have left parts in the queue before it died: those that do not
+        wait by its account find that out when they come.
+        """
         sent = self._concluded(backend, self._each(kept, backend))
-        return replace(sent, resent=sent.sent if kept.again else 0)
+        return replace(sent, resent=sent.sent * kept.again)
 
     def again(
-        self, forward: Forward, backend: Backend | None, body: bytes, *, again: bool = False
+        self, forward: Forward, backend: Backend | None, body: bytes, *, again: int = 0
     ) -> Sent:
         """Try once more what waited, or was refused; return what that changes.
 
         What the backend does not take is put back, or aside.
         """
-        now = self.clock()
         known = backend or Backend(name=forward.backend, endpoint="http://unknown.invalid")
         ready = _Ready(
             id=forward.id,
+            batch=forward.batch,
+            message=forward.id,
             backend=known,
             signal=forward.signal,
             body=body,
             encoding=forward.encoding,
             items=forward.items,
             source=forward.source.node,
-            first_at=forward.first_at if forward.attempt else now,
+            first_at=forward.first_at,
             attempt=forward.attempt,
+            again=again + forward.again,
             pointer=forward.pointer,
         )
         if backend is None:
@@ -134,11 +151,20 @@ class Forwarder:
             sent = self._concluded(known, [_Result(ready, error=gone)])
         else:
             sent = self._concluded(known, self._deliver(ready, forward.not_before))
-        sent = replace(sent, resent=sent.sent if again else 0)
+        sent = replace(sent, resent=sent.sent * ready.again)
         # It was counted as waiting, or as refused.
         if forward.attempt:
             return replace(sent, waiting=sent.waiting - forward.items)
         return replace(sent, refused=sent.refused - forward.items)
+
+    def wait(self, forward: Forward) -> None:
+        """Put back what nobody knows yet whether it was sent; raises Unavailable."""
+        told = forward.model_copy(update={"sent_at": self.clock()})
+        if self.clock() - forward.first_at >= GIVEN_UP_AFTER:
+            why = "given up after a day: the batch that it is a part of was never accounted for"
+            self.refusals.keep(told.model_copy(update={"attempt": 0}), why)
+        else:
+            self.queue.put(told, UNKNOWN_DELAY)
 
     def _each(self, kept: Kept, backend: Backend) -> Iterator[_Result]:
         """Yield what came of each part of what was kept."""
@@ -177,12 +203,12 @@ class Forwarder:
         if not parts:
             yield _Result(ready, error=error)
         for number, part in enumerate(parts):
-            body = packed(part.payload, ready.encoding)
             yield from self._deliver(
                 replace(
                     ready,
                     id=_id(ready.first_at, f"{ready.id}\x1f{number}"),
-                    body=body,
+                    batch=ready.message,
+                    body=packed(part.payload, ready.encoding),
                     items=part.items,
                     pointer=None,
                 )
@@ -218,7 +244,9 @@ class Forwarder:
                 )
             elif isinstance(error, Unavailable) and not self._is_too_late(ready):
                 self._put_back(ready, error)
-                sent = replace(sent, waiting=sent.waiting + ready.items)
+                sent = replace(
+                    sent, waits=(*sent.waits, ready.id), waiting=sent.waiting + ready.items
+                )
             else:
                 self._refuse(ready, error)
                 sent = replace(sent, refused=sent.refused + ready.items)
@@ -245,7 +273,9 @@ class Forwarder:
     def _refuse(self, ready: _Ready, error: ReflexError) -> None:
         why = f"given up after a day: {error}" if isinstance(error, Unavailable) else str(error)
         self.failing(ready.backend.name, why)
-        pointer = self._stored(ready, f"dead/{ready.backend.name}")
+        folder = f"dead/{ready.backend.name}"
+        held = ready.pointer
+        pointer = held if held and held.key.startswith(folder) else self._stored(ready, folder)
         forward = self._forward(ready, pointer).model_copy(update={"attempt": 0})
         self.refusals.keep(forward, why)
 
@@ -265,6 +295,8 @@ class Forwarder:
             pointer=pointer,
             items=ready.items,
             size=len(ready.body),
+            batch=ready.batch,
+            again=ready.again,
             first_at=ready.first_at,
         )
 
@@ -277,6 +309,8 @@ class Forwarder:
             body = self._packed(part.payload, encoding)
         return _Ready(
             id=_id(kept.received_at, f"{kept.id}\x1f{backend.name}\x1f{name}"),
+            batch=kept.id,
+            message=kept.id,
             backend=backend,
             signal=kept.signal,
             body=body,
@@ -284,6 +318,7 @@ class Forwarder:
             items=part.items,
             source=kept.source,
             first_at=self.clock(),
+            again=kept.again,
         )
 
     def _packed(self, payload: bytes, encoding: Encoding) -> bytes:
@@ -291,6 +326,17 @@ class Forwarder:
         if self._last is None or self._last[0] is not payload or self._last[1] != encoding:
             self._last = payload, encoding, packed(payload, encoding)
         return self._last[2]
+
+
+def anew(forward: Forward, name: str, now: datetime) -> Forward:
+    """Return what an operator sends once more, as a part of its own that begins now."""
+    return forward.model_copy(
+        update={
+            "id": _id(forward.first_at, f"{forward.id}\x1f{name}"),
+            "batch": "",
+            "first_at": now,
+        }
+    )
 
 
 def _id(at: datetime, said: str) -> str:

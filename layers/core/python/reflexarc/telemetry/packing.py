@@ -6,6 +6,7 @@ fastest level, for the others cost more than the bytes that they save (research:
 """
 
 import zlib
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import zstandard
@@ -27,13 +28,7 @@ _ZSTD_LEVEL, _GZIP_LEVEL = 3, 1
 
 def unpacked(body: bytes, encoding: Encoding) -> bytes:
     """Return what was packed; raises Rejected where it is too large or not what it says."""
-    match encoding:
-        case "zstd":
-            plain = _unzstd(body)
-        case "gzip":
-            plain = _gunzip(body)
-        case "identity":
-            plain = body
+    plain = _UNPACKERS[encoding](body)
     if len(plain) > UNPACKED_MAX:
         raise Rejected(f"the batch unpacks to more than {UNPACKED_MAX:,} bytes")
     return plain
@@ -41,13 +36,9 @@ def unpacked(body: bytes, encoding: Encoding) -> bytes:
 
 def packed(plain: bytes, encoding: Encoding) -> bytes:
     """Return the request in an encoding."""
-    match encoding:
-        case "zstd":
-            return _compressor().compress(plain)
-        case "gzip":
-            return zlib.compress(plain, _GZIP_LEVEL, _GZIP)
-        case "identity":
-            return plain
+    if encoding == "zstd":
+        return _compressor().compress(plain)
+    return zlib.compress(plain, _GZIP_LEVEL, _GZIP) if encoding == "gzip" else plain
 
 
 def encoding_of(body: bytes) -> Encoding:
@@ -107,3 +98,10 @@ def _gunzip(body: bytes) -> bytes:
     if archive.unused_data:
         raise Rejected("bytes follow the end of the gzip batch")
     return plain
+
+
+_UNPACKERS: Mapping[Encoding, Callable[[bytes], bytes]] = {
+    "zstd": _unzstd,
+    "gzip": _gunzip,
+    "identity": lambda body: body,
+}

@@ -153,8 +153,8 @@ def _is_misfit(item: _Item, limits: Limits) -> bool:
 
 def _part(request: Framed, items: Sequence[_Item]) -> Part:
     """Return a request of these items alone."""
-    data = memoryview(request.data)
     resources: list[tuple[ResourcePart, list[tuple[ScopePart, list[memoryview]]]]] = []
+    data = memoryview(request.data)
     for item in items:
         if not resources or resources[-1][0] is not item.resource:
             resources.append((item.resource, []))
@@ -164,11 +164,24 @@ def _part(request: Framed, items: Sequence[_Item]) -> Part:
         scopes[-1][1].append(data[request.starts[item.number] : request.ends[item.number]])
     pieces: list[bytes | memoryview] = []
     for resource, scopes in resources:
-        inner: list[bytes | memoryview] = [resource.rest]
+        before, after = _around(resource, resource.scopes[0].start, resource.scopes[-1].end, data)
+        inner: list[bytes | memoryview] = []
         for scope, cuts in scopes:
-            inner += field_of(_INNER, scope.rest, *cuts)
-        pieces += field_of(_RESOURCES, *inner)
+            first, last = request.starts[scope.first], request.ends[scope.last - 1]
+            begin, end = _around(scope, first, last, data)
+            inner += field_of(_INNER, begin, *cuts, end)
+        pieces += field_of(_RESOURCES, before, *inner, after)
     return Part(payload=b"".join(pieces), items=sum(item.count for item in items))
+
+
+def _around(
+    part: ResourcePart | ScopePart, first: int, last: int, data: memoryview
+) -> tuple[bytes | memoryview, bytes | memoryview]:
+    """Return what stands before and behind what a part holds; in front, where it is in between."""
+    before, after = data[part.body : first], data[last : part.end]
+    if len(before) + len(after) == len(part.rest):
+        return before, after
+    return part.rest, b""
 
 
 def _with_points_divided(payload: bytes, limits: Limits) -> bytes:

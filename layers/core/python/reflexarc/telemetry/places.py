@@ -9,8 +9,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 NODE_MAX = 253
 _TEXT_MAX = 1_000
 _NANO = 1_000_000_000
-# Years that a clock may show; others are no times.
-_LATEST_S = 253_402_300_799
 
 
 def text_of(value: AnyValue) -> str:
@@ -46,6 +44,4 @@ def node_of(resource: Mapping[str, str], said: Iterable[str] = ()) -> str:
 
 def moment(nanoseconds: int) -> datetime | None:
     """Return a time in Unix nanoseconds, None where it is none."""
-    if not 0 < nanoseconds <= _LATEST_S * _NANO:
-        return None
-    return datetime.fromtimestamp(nanoseconds / _NANO, UTC)
+    return datetime.fromtimestamp(nanoseconds / _NANO, UTC) if nanoseconds > 0 else None

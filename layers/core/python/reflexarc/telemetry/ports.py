@@ -61,8 +61,11 @@ class Archive(Protocol):
 class Ledger(Protocol):
     """Knows what was accounted for, and counts it once; raises Unavailable when it cannot."""
 
-    def known(self, ids: Collection[str]) -> frozenset[str]:
-        """Return which of these were accounted for (consistent reads)."""
+    def known(self, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """Return which of these were accounted for, each with its parts that wait.
+
+        Consistent reads.
+        """
         ...
 
     def settle(self, entry: Entry, now: datetime) -> bool:

@@ -33,12 +33,13 @@ class DynamoLedger:
     choose: Callable[[], int] = any_shard
     _shard: int | None = field(default=None)
 
-    def known(self, ids: Collection[str]) -> frozenset[str]:
-        """Return which of these were accounted for (consistent reads)."""
-        found = batch_get(
-            self.client, self.table, map(telemetry_rows.done_key, ids), self.pause, ("pk",)
-        )
-        return frozenset(row["pk"]["S"].removeprefix("DONE#") for row in found)
+    def known(self, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """Return which of these were accounted for, each with its parts that wait."""
+        keys = map(telemetry_rows.done_key, ids)
+        return {
+            telemetry_rows.done_id(row): frozenset(row.get("waits", {}).get("SS", ()))
+            for row in batch_get(self.client, self.table, keys, self.pause, ("pk", "waits"))
+        }
 
     def settle(self, entry: Entry, now: datetime) -> bool:
         """Count an entry and remember its id, both or nothing; False where it was known before.
@@ -85,7 +86,8 @@ class DynamoLedger:
             "Put": {
                 "TableName": self.table,
                 "Item": telemetry_rows.done_key(entry.id)
-                | {"ttl": rows.ttl(now, telemetry_rows.DONE_KEPT)},
+                | {"ttl": rows.ttl(now, telemetry_rows.DONE_KEPT)}
+                | ({"waits": {"SS": sorted(set(entry.waits))}} if entry.waits else {}),
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }

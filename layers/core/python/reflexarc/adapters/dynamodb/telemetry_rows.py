@@ -2,7 +2,7 @@
 
 | pk                   | sk                                | holds                           |
 |----------------------|-----------------------------------|---------------------------------|
-| `DONE#<id>`          | `DONE`                            | ttl                             |
+| `DONE#<id>`          | `DONE`                            | waits (ids of parts); ttl       |
 | `ACC#<date>#<shard>` | `<hour>#<signal>#<version>#<row>` | n.<name>: a number each; ttl    |
 | `CARD#<date>`        | `<hour>#<digest of metric>`       | metric, rev, a.<attribute>; ttl |
 
@@ -23,13 +23,20 @@ SHARDS = 16
 DONE_KEPT = timedelta(days=30)
 ACCOUNTS_KEPT = timedelta(days=400)
 SKETCHES_KEPT = timedelta(days=30)
+_DONE = "DONE#"
 _PREFIX = "n."
 _SIGNALS: Mapping[str, OtlpSignal] = {"traces": "traces", "metrics": "metrics", "logs": "logs"}
 
 
 def done_key(message_id: str) -> rows.Key:
     """Return the key that makes a message count once."""
-    return rows.key(f"DONE#{message_id}", "DONE")
+    return rows.key(f"{_DONE}{message_id}", "DONE")
+
+
+def done_id(item: Mapping[str, Any]) -> str:
+    """Return the id that a row makes known."""
+    text: str = item["pk"]["S"]
+    return text.removeprefix(_DONE)
 
 
 def account_key(hour: datetime, shard: int, signal: str, version: int, name: str) -> rows.Key:

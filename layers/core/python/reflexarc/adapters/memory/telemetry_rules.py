@@ -59,20 +59,20 @@ class MemoryArchive:
 class MemoryLedger:
     """Ids that were counted, and the numbers of each row of an hour."""
 
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: dict[tuple[datetime, OtlpSignal, int, str], dict[str, int]] = field(
         default_factory=dict
     )
 
-    def known(self, ids: Collection[str]) -> frozenset[str]:
-        """Return which of these were accounted for."""
-        return frozenset(self.ids.intersection(ids))
+    def known(self, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """Return which of these were accounted for, each with its parts that wait."""
+        return {each: frozenset(self.ids[each]) for each in ids if each in self.ids}
 
     def settle(self, entry: Entry, now: datetime) -> bool:  # noqa: ARG002 - the port's
         """Count an entry and remember its id, both or nothing; False where it was known before."""
         if entry.id in self.ids:
             return False
-        self.ids.add(entry.id)
+        self.ids[entry.id] = entry.waits
         for name, numbers in entry.rows.items():
             self._add(entry, name, numbers)
         return True
