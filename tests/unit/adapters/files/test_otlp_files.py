@@ -125,9 +125,9 @@ def test_progress_ends_where_the_files_end(tmp_path: Path) -> None:
     files[0].write_bytes(request("a"))
     files[1].write_text(json.dumps(document("b")))
     told: list[int] = []
-    reading = OtlpFiles(files, progress=told.append)
+    reading = OtlpFiles(files)
 
-    list(reading.batches())
+    list(reading.batches(told.append))
 
     assert told == sorted(told)
     assert told[-1] == reading.size

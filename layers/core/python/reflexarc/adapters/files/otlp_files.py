@@ -26,34 +26,35 @@ _BUFFER = 1024 * 1024
 _FED = 4 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class OtlpFiles:
     """Files of export requests, in the order given.
 
-    `signal` is what requests in protobuf are, where neither they nor their names tell. `progress`
-    is told how many bytes of the files were read so far.
+    `signal` is what requests in protobuf are, where neither they nor their names tell.
     """
 
     files: list[Path]
     signal: OtlpSignal | None = None
-    progress: Callable[[int], None] = lambda _: None
-    _before: int = 0
 
     @property
     def size(self) -> int:
         """Return how many bytes there are to read."""
         return sum(file.stat().st_size for file in self.files)
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield every request; raises Rejected where a file holds something else."""
+    def batches(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[Batch]:
+        """Yield every request; raises Rejected where a file holds something else.
+
+        `progress` is told how many bytes of the files were read so far.
+        """
+        before = 0
         for file in self.files:
             with file.open("rb") as raw, _readable(str(file)):
                 content = _unpacked(raw)
                 for batch in self._of(content, str(file)):
                     yield batch
-                    self.progress(self._before + raw.tell())
-            self._before += file.stat().st_size
-            self.progress(self._before)
+                    progress(before + raw.tell())
+            before += file.stat().st_size
+            progress(before)
 
     def _of(self, content: io.BufferedReader, name: str) -> Iterator[Batch]:
         begin = content.peek(_LOOKED_AT)[:_LOOKED_AT].lstrip()

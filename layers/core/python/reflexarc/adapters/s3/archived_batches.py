@@ -38,17 +38,13 @@ class _Object:
 
 @dataclass(slots=True)
 class ArchivedBatches:
-    """The batches that came in a span of time, whole hours of it.
-
-    `progress` is told how many bytes of the archive were read so far.
-    """
+    """The batches that came in a span of time, whole hours of it."""
 
     client: "S3Client"
     bucket: str
     since: datetime
     until: datetime
     signals: tuple[OtlpSignal, ...] = SIGNALS
-    progress: Callable[[int], None] = lambda _: None
     _listed: list[_Object] | None = field(default=None)
 
     @property
@@ -61,8 +57,11 @@ class ArchivedBatches:
         """Return how many batches there are."""
         return len(self._objects())
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield every batch, by signal and then by time; raises Rejected where one is broken."""
+    def batches(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[Batch]:
+        """Yield every batch, by signal and then by time; raises Rejected where one is broken.
+
+        `progress` is told how many bytes of the archive were read so far.
+        """
         done = 0
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             left = iter(self._objects())
@@ -73,7 +72,7 @@ class ArchivedBatches:
                 running += [(each, pool.submit(self._read, each)) for each in islice(left, 1)]
                 yield batch
                 done += found.size
-                self.progress(done)
+                progress(done)
 
     def _objects(self) -> list[_Object]:
         if self._listed is None:
