@@ -14,27 +14,33 @@ from pydantic import BaseModel
 
 from reflexarc.events.action import Action, Timer
 from reflexarc.events.fleet import Leaving, Unheard
+from reflexarc.events.forward import Forward
 from reflexarc.events.gpu_faults import GpuFaults
 from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.events.incident import Incident
+from reflexarc.events.llm_spans import LlmSpans
 from reflexarc.events.notice import Canary, Notice, WakeUp
 from reflexarc.events.page import Page, Silence
 from reflexarc.events.page_event import PageEvent
 from reflexarc.events.rejected import RejectedMessage
+from reflexarc.events.series import Series
 from reflexarc.events.signal import Signal
 
 FOLDER = Path(__file__).parents[2] / "events" / "schemas"
 MESSAGES: tuple[type[BaseModel], ...] = (
     Action,
     Canary,
+    Forward,
     GpuFaults,
     GpuReadings,
     Incident,
     Leaving,
+    LlmSpans,
     Notice,
     Page,
     PageEvent,
     RejectedMessage,
+    Series,
     Signal,
     Silence,
     Timer,
