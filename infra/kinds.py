@@ -160,10 +160,12 @@ class Objects(Enum):
 
     # What is too large for a message.
     HAND_IN = ((("PutObject",), ("inbox",)),)
-    # Read once, and gone when it is accounted for; what is archived stays.
+    # Read once, and gone when it is accounted for; what is archived stays, and is never read here.
     WORK = (
         (("DeleteObject", "GetObject"), ("inbox", "inbox-direct", "forward")),
-        (("PutObject",), ("archive", "dead", "forward")),
+        # What a backend refused, when an operator sends it again.
+        (("GetObject",), ("dead",)),
+        (("PutObject",), ("archive", "dead", "forward", "llm-spans")),
     )
 
     @property

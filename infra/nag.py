@@ -34,7 +34,7 @@ _EXCEPTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
         "Objects have names of their own; each grant is held to one prefix of one bucket.",
         tuple(
             f"Resource::<TelemetryBucket.Arn>/{prefix}/*"
-            for prefix in ("inbox", "inbox-direct", "forward", "archive", "dead")
+            for prefix in ("inbox", "inbox-direct", "forward", "archive", "dead", "llm-spans")
         ),
     ),
     (

@@ -124,6 +124,7 @@ def _lifecycle(parameters: Parameters) -> list[s3.CfnBucket.RuleProperty]:
         DIRECT_PREFIX: _UNREAD_DAYS,
         "forward": _UNREAD_DAYS,
         "dead": _UNREAD_DAYS,
+        "llm-spans": _UNREAD_DAYS,
         "archive": parameters.archive_days,
     }
     return [

@@ -210,7 +210,14 @@ def test_ingest_may_only_hand_in_and_the_rules_never_read_what_they_archived() -
         if "GetObject" in actions
     }
 
-    assert read.isdisjoint({"archive", "dead"})
+    assert "archive" not in read
+    deleted = {
+        prefix
+        for actions, prefixes in kinds.Objects.WORK.value
+        for prefix in prefixes
+        if "DeleteObject" in actions
+    }
+    assert deleted == {"inbox", "inbox-direct", "forward"}
 
 
 def test_a_forwarder_may_send_and_write_to_its_own_places_alone() -> None:
