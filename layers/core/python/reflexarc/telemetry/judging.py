@@ -12,7 +12,7 @@ from reflexarc.engines.otlp.wire import field_of, occurrences, without
 from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.model import Action
-from reflexarc.telemetry.plan.clauses import Clause, nothing
+from reflexarc.telemetry.plan.clauses import Clause
 from reflexarc.telemetry.plan.guarding import Judged
 from reflexarc.telemetry.plan.items import Hits, ItemPlan
 from reflexarc.telemetry.sampled_items import KEPT, sampled
@@ -110,8 +110,8 @@ class Judge:
 
     def _left(self, rule: Deciding, judged: Judged, parts: Framed) -> bytes | None:
         """Return the item as a sampling rule leaves it, None where it takes it away."""
-        item, fields, find, _, _ = judged
-        return sampled(self.signal, parts.item(item), fields, find or nothing, rule.threshold)
+        item, fields, _, _, _ = judged
+        return sampled(self.signal, parts.item(item), fields, rule.threshold)
 
     def _cut_events(
         self,

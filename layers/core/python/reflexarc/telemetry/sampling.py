@@ -20,6 +20,9 @@ _THRESHOLD = re.compile(r"[0-9a-f]{1,14}")
 _RANDOM = re.compile(r"[0-9a-f]{14}")
 # https://www.w3.org/TR/trace-context/#tracestate-header
 _MEMBERS_MAX = 32
+_BLANKS = " \t"
+# https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/
+_VALUE_MAX = 256
 _TRACE_ID = 16
 _RANDOM_BYTES = 7
 
@@ -38,13 +41,18 @@ class TraceState:
         fields = [f"th:{written(threshold)}"]
         if self.randomness is not None:
             fields.append(f"rv:{self.randomness:014x}")
-        fields += self.other_fields
-        return ",".join([f"{_OT}={';'.join(fields)}", *self.other_members[: _MEMBERS_MAX - 1]])
+        value = ";".join(fields)
+        for field in self.other_fields:
+            # A longer value is none to others: what does not fit goes, and not the threshold.
+            if len(value) + len(field) < _VALUE_MAX:
+                value += f";{field}"
+        return ",".join([f"{_OT}={value}", *self.other_members[: _MEMBERS_MAX - 1]])
 
 
 def threshold_of(probability: float) -> int:
     """Return the threshold below which randomness is not kept."""
-    return min(WHOLE - 1, max(0, round((1 - probability) * WHOLE)))
+    # From the share that is kept: a float holds one near zero exactly, and the rest of it not.
+    return min(WHOLE - 1, max(0, WHOLE - round(probability * WHOLE)))
 
 
 def written(threshold: int) -> str:
@@ -62,7 +70,7 @@ def read_trace_state(text: str) -> TraceState:
     threshold = randomness = None
     fields: list[str] = []
     members: list[str] = []
-    for member in filter(None, (part.strip() for part in text.split(","))):
+    for member in filter(None, (part.strip(_BLANKS) for part in text.split(","))):
         key, _, value = member.partition("=")
         if key != _OT:
             members.append(member)
@@ -72,7 +80,7 @@ def read_trace_state(text: str) -> TraceState:
             if name == "th":
                 threshold = threshold_from(said)
             elif name == "rv":
-                randomness = int(said, 16) if _RANDOM.fullmatch(said) else None
+                randomness = randomness_from(said)
             elif pair:
                 fields.append(pair)
     return TraceState(threshold, randomness, tuple(fields), tuple(members))
@@ -85,9 +93,19 @@ def randomness_of(trace_id: bytes, state: TraceState, item: bytes) -> int:
     """
     if state.randomness is not None:
         return state.randomness
-    if len(trace_id) == _TRACE_ID and any(trace_id):
+    if is_trace(trace_id):
         return int.from_bytes(trace_id[-_RANDOM_BYTES:], "big")
     return int.from_bytes(hashlib.blake2b(item, digest_size=_RANDOM_BYTES).digest(), "big")
+
+
+def is_trace(trace_id: bytes) -> bool:
+    """Return whether an id is one of a trace, as W3C has it."""
+    return len(trace_id) == _TRACE_ID and any(trace_id)
+
+
+def randomness_from(text: str) -> int | None:
+    """Return the randomness that a text says, None where it says none."""
+    return int(text, 16) if _RANDOM.fullmatch(text) else None
 
 
 def threshold_from(text: str) -> int | None:
