@@ -17,7 +17,7 @@ class Fault:
     hang: it is done, the answer comes after `seconds`.
     """
 
-    vendor: Literal["slack", "pagerduty", "webhook"]
+    vendor: Literal["slack", "pagerduty", "webhook", "otlp"]
     do: Do
     method: str = ""
     times: int = 1

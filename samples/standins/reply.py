@@ -9,6 +9,6 @@ class Reply:
     """One HTTP answer; `facts` go to the log beside its status."""
 
     status: int = 200
-    body: dict[str, Any] | str = ""
+    body: dict[str, Any] | str | bytes = ""
     headers: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from samples.standins.clicks import post, signed_click
 from samples.standins.faults import Fault, Faults
 from samples.standins.journal import Journal
 from samples.standins.limits import Limits
+from samples.standins.otlp import SIGNALS, OtlpStandIn
 from samples.standins.pagerduty import PagerDutyStandIn
 from samples.standins.reply import Reply
 from samples.standins.slack import SlackStandIn
@@ -27,7 +28,8 @@ WEBHOOK_PATH = "/services/T0STANDIN/B0STANDIN/webhook"
 WEBHOOK_CHANNEL = "C0WEBHOOK"
 HOOK = "/hooks/"
 HOOK_KEY = "standin-signing-key-of-a-webhook"
-BODY_MAX = 4 * 1024 * 1024
+OTLP = "/otlp/"
+BODY_MAX, OTLP_BODY_MAX = 4 * 1024 * 1024, 8 * 1024 * 1024
 WAIT_MAX_S = 30.0
 _NOT_JSON = {
     "enqueue": Reply(status=400, body={"status": "invalid event", "errors": ["not JSON"]}),
@@ -52,6 +54,7 @@ class StandIns:
     slack: SlackStandIn
     pagerduty: PagerDutyStandIn
     webhook: WebhookStandIn
+    otlp: OtlpStandIn = field(default_factory=OtlpStandIn)
     port: int = 0
     bind: str = HOST
     journal: Journal = field(default_factory=Journal)
@@ -71,7 +74,7 @@ class StandIns:
             calls=Limits(calls / 60, calls),
         )
         pagerduty = PagerDutyStandIn(ROUTING_KEY, Limits(events / 60, events))
-        return cls(slack, pagerduty, WebhookStandIn(HOOK_KEY), port)
+        return cls(slack, pagerduty, WebhookStandIn(HOOK_KEY), port=port)
 
     @property
     def url(self) -> str:
@@ -93,6 +96,7 @@ class StandIns:
             "pagerduty_secret": {"routing_key": ROUTING_KEY},
             "webhook_receiver_url": f"{self.url}{HOOK}pages",
             "webhook_secret": {"keys": {"webhook": [HOOK_KEY]}},
+            "otlp_url": self.url + OTLP.rstrip("/"),
         }
 
     def start(self) -> None:
@@ -111,7 +115,8 @@ class StandIns:
 
     def reset(self) -> None:
         """Forget messages, incidents, the log, faults and used-up limits."""
-        for part in (self.slack, self.pagerduty, self.webhook, self.journal, self.faults):
+        vendors = (self.slack, self.pagerduty, self.webhook, self.otlp)
+        for part in (*vendors, self.journal, self.faults):
             part.reset()
 
 
@@ -144,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
-        if length > BODY_MAX:
+        if length > (OTLP_BODY_MAX if parts.path.startswith(OTLP) else BODY_MAX):
             self.close_connection = True
             self._answer(Reply(status=413, body="too large"))
             return
@@ -191,11 +196,20 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.do == "error":
             facts = {"error": fault.error}
             return Reply(body={"ok": False, "error": fault.error}, facts=facts)
-        if vendor == "webhook":
-            return self.standins.webhook.receive(body, dict(self.headers.items()))
+        if vendor in {"webhook", "otlp"}:
+            return self._taken_as_it_is(vendor, method, body)
         if arguments is None:
             return _NOT_JSON.get(method, Reply(body={"ok": False, "error": "invalid_json"}))
         return self._vendor_reply(vendor, method, arguments, len(body))
+
+    def _taken_as_it_is(self, vendor: str, method: str, body: bytes) -> Reply:
+        headers = dict(self.headers.items())
+        if vendor == "webhook":
+            return self.standins.webhook.receive(body, headers)
+        signal = urlsplit(self.path).path.removeprefix(f"{OTLP}{method}/v1/")
+        if signal not in SIGNALS:
+            return Reply(status=404, body="not found")
+        return self.standins.otlp.receive(method, signal, body, headers)
 
     def _vendor_reply(
         self, vendor: str, method: str, arguments: dict[str, Any], size: int
@@ -216,22 +230,33 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/_log":
             wait_s = min(float(query.get("wait", 0)), WAIT_MAX_S)
             return Reply(body={"log": standins.journal.since(int(query.get("since", 0)), wait_s)})
-        if path == "/_slack":
-            return Reply(
-                body={"channels": standins.slack.channels, "whispers": standins.slack.whispers}
-            )
-        if path == "/_pagerduty":
-            return Reply(body={"incidents": standins.pagerduty.incidents})
-        if path == "/_webhook":
-            events, repeats = standins.webhook.events, standins.webhook.repeats
-            return Reply(body={"events": events, "repeats": repeats})
-        return Reply(status=404, body="not found")
+        if path == "/_otlp_spans":
+            return Reply(body=standins.otlp.spans(query.get("backend", "")))
+        document = self._memory(path)
+        return Reply(status=404, body="not found") if document is None else Reply(body=document)
+
+    def _memory(self, path: str) -> dict[str, Any] | None:
+        """Return what a vendor remembers, None where no vendor is asked."""
+        standins = self.standins
+        match path:
+            case "/_slack":
+                slack = standins.slack
+                return {"channels": slack.channels, "whispers": slack.whispers}
+            case "/_pagerduty":
+                return {"incidents": standins.pagerduty.incidents}
+            case "/_webhook":
+                hook = standins.webhook
+                return {"events": hook.events, "repeats": hook.repeats}
+            case "/_otlp":
+                backends = standins.otlp.backends.items()
+                return {"backends": {name: each.told() for name, each in backends}}
+        return None
 
     def _command(self, path: str, body: bytes) -> Reply:
         if path == "/_reset":
             self.standins.reset()
             return Reply(body={"ok": True})
-        orders = {"/_faults": self._plan, "/_press": self._press}
+        orders = {"/_faults": self._plan, "/_press": self._press, "/_otlp": self._configure}
         if path not in orders:
             return Reply(status=404, body="not found")
         try:
@@ -242,6 +267,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _plan(self, orders: Any) -> None:
         self.standins.faults.plan(orders if isinstance(orders, list) else [orders])
+
+    def _configure(self, order: dict[str, Any]) -> None:
+        self.standins.otlp.configure(order.pop("backend"), **order)
 
     def _press(self, order: dict[str, str]) -> None:
         """Let a person press a button of a page's message, and post what Slack would post."""
@@ -257,12 +285,12 @@ class _Handler(BaseHTTPRequestHandler):
         post(order["url"], headers, body)
 
     def _answer(self, reply: Reply) -> None:
-        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-        content = text.encode()
-        kind = "text/plain" if isinstance(reply.body, str) else "application/json"
+        kind, content = _content(reply.body)
+        kind = reply.headers.get("Content-Type", kind)
+        others = {name: text for name, text in reply.headers.items() if name != "Content-Type"}
         with suppress(OSError):
             self.send_response(reply.status)
-            for name, value in reply.headers.items():
+            for name, value in others.items():
                 self.send_header(name, value)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
@@ -282,9 +310,20 @@ def _addressed(path: str) -> tuple[str, str]:
         return "pagerduty", "enqueue"
     if path.startswith(HOOK):
         return "webhook", "receive"
+    if path.startswith(OTLP):
+        return "otlp", path.removeprefix(OTLP).partition("/")[0]
     if path.startswith("/services/"):
         return "slack", "webhook"
     return "slack", path.removeprefix("/api/") if path.startswith("/api/") else ""
+
+
+def _content(body: dict[str, Any] | str | bytes) -> tuple[str, bytes]:
+    """Return the type and the bytes of an answer."""
+    if isinstance(body, bytes):
+        return "application/octet-stream", body
+    if isinstance(body, str):
+        return "text/plain", body.encode()
+    return "application/json", json.dumps(body).encode()
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
