@@ -18,6 +18,8 @@ LAMBDA_GB_S = 0.0000133334
 LAMBDA_REQUEST = 0.20 / MILLION
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: one vCPU at 1,769 MB
 VCPU_MB = 1_769
+# https://aws.amazon.com/s3/pricing/
+S3_PUT = 5.0 / MILLION
 # https://aws.amazon.com/cloudwatch/pricing/
 METRIC_MONTH = 0.30
 ALARM_MONTH = 0.10

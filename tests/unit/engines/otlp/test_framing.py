@@ -109,7 +109,7 @@ def test_a_resource_knows_the_numbers_of_its_items() -> None:
 def test_an_empty_request_has_no_parts() -> None:
     parts = framed(b"")
 
-    assert (parts.resources, parts.starts) == ([], [])
+    assert (parts.resources, list(parts.starts)) == ([], [])
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 300, 16_383, 16_384, 70_000, 2_100_000])

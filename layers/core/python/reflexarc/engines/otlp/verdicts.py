@@ -6,7 +6,7 @@ from reflexarc.kernel.errors import Rejected
 
 # Of resources, of scopes and of items: a Collector's batch has 8,192 items unless told otherwise.
 # Each costs whoever takes a request apart after us a little, however few bytes it has.
-PARTS_MAX = 200_000
+PARTS_MAX = 100_000
 _TOLD_MAX = 5
 
 

@@ -93,7 +93,8 @@ def without(
 ) -> bytes:
     """Return a message less some of a field's occurrences, by their number, and with others.
 
-    None: all of them go. All else stays byte for byte; what is added stands at the end, which in protobuf is no matter.
+    None: all of them go. All else stays byte for byte; what is added stands at the end, which in
+    protobuf is no matter.
     """
     pieces: list[bytes | memoryview] = []
     view = memoryview(message)

@@ -34,7 +34,7 @@ class Finder:
         found: dict[int, Sequence[int]] = {}
         if not patterns.size:
             return found
-        begins, ends = np.array(parts.bodies), np.array(parts.ends)
+        begins, ends = np.frombuffer(parts.bodies, np.int64), np.frombuffer(parts.ends, np.int64)
         items = np.searchsorted(begins, places, "right") - 1
         within = (items >= 0) & (places < ends[items])
         patterns, places, items = patterns[within], places[within], items[within]

@@ -7,7 +7,7 @@ cannot be read that way (an attribute written twice) is read with the plain sche
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from reflexarc.telemetry.plan.finding import Finder, Hits
 from reflexarc.telemetry.plan.guarding import Guards, Judged
 from reflexarc.telemetry.plan.whole import ITEMS, RESOURCES, SCOPES, Decoder, Owner, Whole
 
+# So many items are judged before the next are read: it bounds what is in memory at a time.
+AT_ONCE = 10_000
 # So many looks at attributes cost more than finding out which are due.
 MANY_LOOKS = 400
 # And where more than this share is due all the same, it is not asked for so many batches.
@@ -56,7 +58,8 @@ class ItemPlan:
     always_looks: bool = False
     resources: Decoder = field(init=False)
     scopes: Decoder = field(init=False)
-    _in_vain: int = 0
+    # For so many batches it is not asked which looks are due.
+    in_vain: int = 0
 
     def __post_init__(self) -> None:
         """Make what decodes resources and scopes."""
@@ -76,54 +79,24 @@ class ItemPlan:
         hits = self.finder.index.hits(payload)
         return hits if self.everywhere or hits[0].size else None
 
-    def judged(self, parts: Framed, hits: Hits, fields: Any = None) -> Sequence[Judged]:
-        """Return every item that a clause may hold for, in the order of the request.
+    def judged(self, parts: Framed, hits: Hits, fields: Any = None) -> Iterator[Judged]:
+        """Yield every item that a clause may hold for, in the order of the request.
 
         `fields` is the request as read by `shadow.headers`, where the caller has it already.
         """
         if not parts.starts:
-            return ()
+            return
         few = len(parts.starts) <= self.small and len(self.clauses) < SMALL_CLAUSES
         everywhere = range(len(self.clauses)) if few else self.everywhere
         found = {} if few else self.finder.found(parts, hits, self._live)
         if not found and not everywhere:
-            return ()
-        pending = self._pending(parts, found, everywhere, fields or self.fields(parts))
-        looks = self._looks(parts, pending)
-        finds = dict(zip(looks, self._finds(parts, looks), strict=True))
-        return [(item, x, finds.get(item), whole, clauses) for item, x, whole, clauses in pending]
-
-    def _looks(self, parts: Framed, pending: Sequence[_Pending]) -> Sequence[int]:
-        """Return the items whose attributes matter for what becomes of them."""
-        everything = [each[0] for each in pending]
-        doubts = None if self.always_looks else self.guards.doubts
-        if doubts is None or len(pending) < MANY_LOOKS:
-            return everything
-        if self._in_vain:
-            self._in_vain -= 1
-            return everything
-        hits = self.doubter.index.hits(parts.data)
-        found = self.doubter.found(parts, hits, lambda doubted, _: doubted)
-        due = [
-            item
-            for item, _, _, clauses in pending
-            if self._is_due(clauses, doubts, found.get(item, ()))
-        ]
-        if len(due) > len(pending) * WORTHWHILE:
-            self._in_vain = BATCHES_WITHOUT
-        return due
-
-    def _is_due(self, clauses: Sequence[int], doubts: frozenset[int], found: Sequence[int]) -> bool:
-        """Return whether a guard or a clause has a doubt about an item that only a look solves."""
-        if found and not doubts.isdisjoint(found):
-            return True
-        for number in clauses:
-            clause = self.clauses[number]
-            if clause.rest is not None and (
-                clause.doubts is None or (found and not clause.doubts.isdisjoint(found))
-            ):
-                return True
-        return False
+            return
+        looks = _Looks(self, parts)
+        for pending in self._pending(parts, found, everywhere, fields or self.fields(parts)):
+            due = looks.due(pending)
+            finds = dict(zip(due, self._finds(parts, due), strict=True))
+            for item, x, whole, clauses in pending:
+                yield item, x, finds.get(item), whole, clauses
 
     def fields(self, parts: Framed) -> Any:
         """Return the plain fields of every item; raises Malformed where an item is none."""
@@ -142,8 +115,8 @@ class ItemPlan:
         found: Mapping[int, Sequence[int]],
         everywhere: Sequence[int],
         fields: Any,
-    ) -> list[_Pending]:
-        """Return the items for which clauses hold as far as plain fields tell."""
+    ) -> Iterator[list[_Pending]]:
+        """Yield the items for which clauses hold as far as plain fields tell, some at a time."""
         pending: list[_Pending] = []
         hot, at = sorted(found), 0
         for number, resource in enumerate(parts.resources):
@@ -151,12 +124,19 @@ class ItemPlan:
             for place, scope in enumerate(resource.scopes):
                 end = bisect_left(hot, scope.last, at)
                 chosen = range(scope.first, scope.last) if always else hot[at:end]
-                if chosen:
-                    of = Owner(self.resources, self.scopes, self.signal, parts, resource, scope)
-                    nodes = fields.x[number].x[place].x
-                    pending += self._of_scope(of, nodes, chosen, found=found, always=always)
                 at = end
-        return pending
+                if not chosen:
+                    continue
+                of = Owner(self.resources, self.scopes, self.signal, parts, resource, scope)
+                nodes = fields.x[number].x[place].x
+                for begin in range(0, len(chosen), AT_ONCE):
+                    some = chosen[begin : begin + AT_ONCE]
+                    pending += self._of_scope(of, nodes, some, found=found, always=always)
+                    if len(pending) >= AT_ONCE:
+                        yield pending
+                        pending = []
+        if pending:
+            yield pending
 
     def _of_scope(
         self,
@@ -227,3 +207,45 @@ class ItemPlan:
 def _unreadable(_: str) -> None:
     """Make every condition that reads an attribute fail: the item is kept, and counted."""
     raise EvaluationError("the item cannot be decoded")
+
+
+class _Looks:
+    """Tells which items' attributes matter for what becomes of them."""
+
+    def __init__(self, plan: ItemPlan, parts: Framed) -> None:
+        self.plan = plan
+        self.parts = parts
+        self._found: Mapping[int, Sequence[int]] | None = None
+
+    def due(self, pending: Sequence[_Pending]) -> Sequence[int]:
+        """Return the items to look at."""
+        plan, everything = self.plan, [each[0] for each in pending]
+        doubts = None if plan.always_looks else plan.guards.doubts
+        if doubts is None or len(pending) < MANY_LOOKS:
+            return everything
+        if plan.in_vain:
+            plan.in_vain -= 1
+            return everything
+        if self._found is None:
+            hits = plan.doubter.index.hits(self.parts.data)
+            self._found = plan.doubter.found(self.parts, hits, lambda doubted, _: doubted)
+        due = [
+            item
+            for item, _, _, clauses in pending
+            if self._is_due(clauses, doubts, self._found.get(item, ()))
+        ]
+        if len(due) > len(pending) * WORTHWHILE:
+            plan.in_vain = BATCHES_WITHOUT
+        return due
+
+    def _is_due(self, clauses: Sequence[int], doubts: frozenset[int], found: Sequence[int]) -> bool:
+        """Return whether a guard or a clause has a doubt about an item that only a look solves."""
+        if found and not doubts.isdisjoint(found):
+            return True
+        for number in clauses:
+            clause = self.plan.clauses[number]
+            if clause.rest is not None and (
+                clause.doubts is None or (found and not clause.doubts.isdisjoint(found))
+            ):
+                return True
+        return False
