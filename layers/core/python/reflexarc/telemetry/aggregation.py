@@ -11,8 +11,10 @@ https://opentelemetry.io/docs/specs/otel/metrics/data-model/#temporality
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Annotated, Literal, Self
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AGGREGATION_TEMPORALITY_CUMULATIVE,
     AGGREGATION_TEMPORALITY_DELTA,
@@ -31,6 +33,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 _NANOSECONDS = 1_000_000_000
 _INT_MAX = 2**63
+_COUNT_MAX = 2**64 - 1
 _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 # Metric.sum and so on, and the points within each.
 FIELDS = {"gauge": 5, "sum": 7, "histogram": 9, "exponential_histogram": 10, "summary": 11}
@@ -83,13 +86,15 @@ class Refused:
 
 def aggregated(message: bytes, chosen: Collection[int], how: Aggregation) -> Aggregated | Refused:
     """Merge the chosen points of a metric."""
-    metric = Metric.FromString(message)
+    try:
+        metric = Metric.FromString(message)
+    except DecodeError:
+        return Refused("a metric that cannot be read cannot be merged")
     kind = metric.WhichOneof("data") or ""
     if reason := _why_not(metric, kind, how):
         return Refused(reason)
     points = getattr(metric, kind).data_points
-    # A point that says "nothing was recorded" has no value to merge.
-    taken = [number for number in chosen if not points[number].flags & _NO_VALUE]
+    taken = [number for number in chosen if _is_measured(points[number])]
     merged: list[bytes] = []
     for group in _groups([points[number] for number in taken], how):
         made = _merged(group, how, "sum" if kind == "sum" else how.function or "last")
@@ -110,6 +115,13 @@ def _why_not(metric: Metric, kind: str, how: Aggregation) -> str:
     if temporality != AGGREGATION_TEMPORALITY_DELTA:
         return f"a {kind} that does not say whether it is delta or cumulative cannot be merged"
     return ""
+
+
+def _is_measured(point: Point) -> bool:
+    """Return whether a point has a value to merge: it may say that nothing was recorded."""
+    if isinstance(point, NumberDataPoint) and point.WhichOneof("value") is None:
+        return False
+    return not point.flags & _NO_VALUE
 
 
 def _groups(points: Iterable[Point], how: Aggregation) -> Iterable[list[Point]]:
@@ -152,11 +164,12 @@ def _number(
         case "mean":
             made.as_double = sum(values) / len(values)
             return made
+        # What is no number counts only where there is none, wherever it stands.
         case "min":
-            value = min(values)
+            value = min(values, key=lambda each: (isnan(each), each))
         case "max":
-            value = max(values)
-        case "sum":
+            value = max(values, key=lambda each: (not isnan(each), each))
+        case _:
             value = sum(values)
     if isinstance(value, float):
         made.as_double = value
@@ -175,8 +188,11 @@ def _histogram(
         return Refused("histograms of different bounds cannot be merged")
     if len({len(point.bucket_counts) for point in points}) > 1:
         return Refused("histograms with different numbers of buckets cannot be merged")
-    made.count = sum(point.count for point in points)
+    count = sum(point.count for point in points)
     counts = [sum(each) for each in zip(*(point.bucket_counts for point in points), strict=True)]
+    if max(count, *counts, 0) > _COUNT_MAX:
+        return Refused("the counts do not fit 64 bits")
+    made.count = count
     del made.bucket_counts[:]
     made.bucket_counts.extend(counts)
     # What one of them does not say, the merged one cannot.
