@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from reflexarc.engines.redact.payload import Redactor
 from reflexarc.events.problems import first_of, problems_of
 from reflexarc.events.reads import Read
 from reflexarc.kernel.clock import Clock
@@ -19,6 +20,7 @@ from reflexarc.kernel.errors import Rejected, Unavailable
 from reflexarc.runtime.config import KEPT_FOR, LOOK_BACK
 from reflexarc.runtime.telemetry_reads import READS
 from reflexarc.telemetry.config import TelemetryConfig
+from reflexarc.telemetry.redaction import Redaction
 from reflexarc.telemetry.ruleset import RuleSet
 
 _PROBLEMS_SHOWN = 5
@@ -50,6 +52,7 @@ class Telemetry:
     version: int
     config: TelemetryConfig
     rules: RuleSet
+    redaction: Redaction
     day: date
 
 
@@ -57,13 +60,16 @@ class Telemetry:
 class PinnedTelemetry:
     """The telemetry document in force, its version asked for again at most every 10 s.
 
-    `problem` is told, once a version, why a live document is not used.
+    `problem` is told, once a version, why a live document is not used. `salt` finds the salt of
+    hashes by the name that the document gives it; while it is Unavailable nothing is redacted, so
+    nothing goes on.
     """
 
     documents: TelemetryDocuments
     clock: Clock
     problem: Callable[[int, str], None]
     reads: tuple[Read, ...] = READS
+    salt: Callable[[str], bytes] = str.encode
     _current: Telemetry | None = None
     # The last version that was looked at, good or not.
     _seen: int = field(default=0)
@@ -107,5 +113,7 @@ class PinnedTelemetry:
         return True
 
     def _compiled(self, version: int, config: TelemetryConfig, day: date) -> Telemetry:
-        rules = RuleSet(config.rules, self.reads, version=version, today=day)
-        return Telemetry(version, config, rules, day)
+        salt = self.salt(config.redaction.salt_secret) if config.hashes else b""
+        rules = RuleSet(config.rules, self.reads, version=version, today=day, salt=salt)
+        redaction = Redaction(Redactor(config.redaction, salt=salt), rules)
+        return Telemetry(version, config, rules, redaction, day)

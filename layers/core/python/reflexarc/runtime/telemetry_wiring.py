@@ -16,12 +16,12 @@ from reflexarc.adapters.secrets.secrets_manager import SecretsManagerSecret
 from reflexarc.adapters.sqs.dead_letters import SqsDeadLetters
 from reflexarc.adapters.sqs.forward_queue import SqsForwardQueue, SqsRefusals
 from reflexarc.adapters.sqs.other_queues import SqsOthers
-from reflexarc.engines.redact.payload import Redactor
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.gpu.recognise import Recogniser
 from reflexarc.gpu.unwrap import lines_in
 from reflexarc.ingest.tokens import speaks_for
 from reflexarc.kernel.clock import system_clock
+from reflexarc.kernel.errors import Unavailable
 from reflexarc.runtime import clients
 from reflexarc.runtime.observability import count, logger, report
 from reflexarc.runtime.settings import TelemetryRulesSettings
@@ -152,7 +152,15 @@ def _cardinality() -> Cardinality:
 @cache
 def _policies() -> _Policies:
     documents = ConfigDocument(clients.dynamodb(), _settings().incidents_table, TELEMETRY)
-    return _Policies(PinnedTelemetry(documents, system_clock, _problem))
+    return _Policies(PinnedTelemetry(documents, system_clock, _problem, salt=_salt))
+
+
+def _salt(name: str) -> bytes:
+    """Return the salt of hashes; raises Unavailable where it cannot be had."""
+    salt = _keys().current().of(name)
+    if salt is None:
+        raise Unavailable(f"the telemetry secret has no key {name}: hashes need it as a salt")
+    return salt.encode()
 
 
 def _policy(current: Telemetry) -> Policy:
@@ -160,28 +168,32 @@ def _policy(current: Telemetry) -> Policy:
         version=current.version,
         rules=current.rules,
         rules_number=len(current.config.rules),
-        redactor=Redactor(current.config.redaction),
+        redactor=current.redaction,
         forwarding=current.config,
     )
 
 
 def _forwarder(settings: TelemetryRulesSettings, objects: S3TelemetryObjects) -> Forwarder:
-    keys = SecretsManagerSecret(
-        clients.secrets_manager(),
-        settings.backends_secret_arn,
-        BackendKeys,
-        example=EXAMPLE,
-        failing=lambda reason: logger().error("secret failing", reason=reason),
-    )
     refused = SqsDeadLetters(clients.sqs(), settings.forward_rejected_queue_url, system_clock)
     return Forwarder(
-        exporter=OtlpHttpExporter(secret=keys),
+        exporter=OtlpHttpExporter(secret=_keys()),
         payloads=objects,
         queue=SqsForwardQueue(clients.sqs(), settings.forward_queue_url),
         refusals=SqsRefusals(refused),
         clock=system_clock,
         failing=_backend_fails,
         hurried=_pace().hurried,
+    )
+
+
+@cache
+def _keys() -> SecretsManagerSecret[BackendKeys]:
+    return SecretsManagerSecret(
+        clients.secrets_manager(),
+        _settings().backends_secret_arn,
+        BackendKeys,
+        example=EXAMPLE,
+        failing=lambda reason: logger().error("secret failing", reason=reason),
     )
 
 

@@ -29,3 +29,17 @@ class TelemetryConfig(Forwarding):
         if twice:
             raise ValueError(f"more than one rule is named {', '.join(twice[:5])}")
         return self
+
+    @model_validator(mode="after")
+    def _hashes_have_a_salt(self) -> Self:
+        if self.hashes and not self.redaction.salt_secret:
+            raise ValueError(
+                "mode hash needs redaction.salt_secret: the name of a key in the telemetry secret"
+            )
+        return self
+
+    @property
+    def hashes(self) -> bool:
+        """Return whether anything is redacted to a keyed hash."""
+        policies = (self.redaction, *(rule.redact for rule in self.rules if rule.redact))
+        return any(policy.mode == "hash" for policy in policies)

@@ -112,7 +112,7 @@ class RedactionPolicy(Stated):
     )
     salt_secret: str = Field(
         default="",
-        description="the secret in Secrets Manager that holds the salt of the hashes",
+        description="the name of the key, in the stack's telemetry secret, of the hashes' salt",
         max_length=512,
     )
 
