@@ -74,7 +74,8 @@ class MemoryLedger:
             return False
         self.ids[entry.id] = entry.waits
         for name, numbers in entry.rows.items():
-            self._add(entry, name, numbers)
+            if numbers:
+                self._add(entry, name, numbers)
         return True
 
     def resent(self, entry: Entry) -> None:
