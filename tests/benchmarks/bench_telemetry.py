@@ -79,7 +79,7 @@ def _message(spans: bytes, stated: list[Rule], *, redacting: bool) -> Callable[[
     world = World(
         forwarding=ONE_BACKEND, rules=compiled, redactor=Redaction(Redactor(policy), compiled)
     )
-    messages = itertools.cycle([delivered(batch(spans)) for _ in range(400)])
+    messages = itertools.cycle([delivered(batch(spans), relayed=True) for _ in range(400)])
 
     def take() -> object:
         world.archive.kept.clear()

@@ -272,7 +272,9 @@ def batch(
     return OtlpBatch.model_validate(given)
 
 
-def delivered(message: Any, *, sender: str = "", receives: int = 1, name: str = "") -> Delivery:
+def delivered(
+    message: Any, *, sender: str = "", receives: int = 1, name: str = "", relayed: bool = False
+) -> Delivery:
     """Return a message as the queue hands it over."""
     body = message if isinstance(message, str) else message.model_dump_json(by_alias=True)
     return Delivery(
@@ -281,4 +283,5 @@ def delivered(message: Any, *, sender: str = "", receives: int = 1, name: str = 
         sender=sender,
         queued_at=NOW,
         receives=receives,
+        relayed=relayed,
     )

@@ -74,6 +74,29 @@ def test_a_message_of_telemetry_rules_is_a_witness_with_the_sender_that_it_names
     assert unknown.witness is False
 
 
+@pytest.mark.parametrize(
+    ("sender_id", "relay", "relayed"),
+    [
+        (f"{RELAY}:reflexarc-ingest", RELAY, True),
+        ("AROAFLEET:i-0aaa", RELAY, False),
+        (f"AROAFLEET:{RELAY}", RELAY, False),
+        (":reflexarc-ingest", "", False),
+    ],
+)
+def test_only_what_ingest_sent_was_looked_at_by_ingest(
+    sender_id: str, relay: str, *, relayed: bool
+) -> None:
+    record = {
+        "messageId": "1",
+        "body": "{}",
+        "attributes": {"SenderId": sender_id, "SentTimestamp": "0"},
+    }
+
+    (delivery,) = deliveries({"Records": [record]}, relay)
+
+    assert delivery.relayed is relayed
+
+
 @pytest.mark.parametrize("attribute", [None, ""])
 def test_a_message_of_ingest_without_a_sender_is_its_own(attribute: str | None) -> None:
     assert sender_of(f"{RELAY}:x", attribute) == f"{RELAY}:x"

@@ -188,6 +188,17 @@ def test_what_is_no_valid_telemetry_is_taken_away_and_told() -> None:
     assert len(world.backends.spans("a")) == 1
 
 
+def test_what_ingest_looked_at_is_not_looked_at_again() -> None:
+    short = span(2)
+    short.trace_id = b"short"
+    world = World(forwarding=BACKENDS)
+
+    world.react(delivered(batch(traces(span(1), short)), relayed=True))
+
+    assert world.tally().numbers["received"] == 2
+    assert world.done[0].invalid == ""
+
+
 def test_a_batch_of_which_nothing_is_valid_is_kept_aside() -> None:
     short = span(2)
     short.trace_id = b"short"

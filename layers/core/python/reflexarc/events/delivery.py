@@ -13,7 +13,8 @@ class Delivery:
     """One message as the queue handed it over.
 
     `witness`: telemetry_rules sent it, which tells what a forwarder saw of a node. It speaks for
-    no node, whoever the forwarder is. `receives`: how often the queue handed it over, about.
+    no node, whoever the forwarder is. `relayed`: ingest sent it, which looks at what it takes.
+    `receives`: how often the queue handed it over, about.
     """
 
     message_id: str
@@ -21,6 +22,7 @@ class Delivery:
     sender: str
     queued_at: datetime
     witness: bool = False
+    relayed: bool = False
     receives: int = 1
 
 

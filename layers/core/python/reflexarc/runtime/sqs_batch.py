@@ -29,6 +29,7 @@ def deliveries(event: dict[str, Any], relay: str = "", witness: str = "") -> tup
             sender=_sender(record, (relay, witness)),
             queued_at=from_epoch_ms(int(record["attributes"]["SentTimestamp"])),
             witness=bool(witness) and _role(record) == witness,
+            relayed=bool(relay) and _role(record) == relay,
             receives=int(record["attributes"].get("ApproximateReceiveCount", 1)),
         )
         for record in event["Records"]

@@ -58,6 +58,8 @@ class Arrival:
     place: Place | None = None
     # Written by a forwarder: what it is shows when it is read.
     direct: bool = False
+    # Ingest looked at it (engines/otlp/validity.py): every item is valid, every text is UTF-8.
+    judged: bool = False
 
 
 Message = Forward | tuple[Arrival, ...]
@@ -117,6 +119,7 @@ def _batch(batch: OtlpBatch, delivery: Delivery, bucket: str) -> Arrival:
         received_at=batch.received_at,
         source=batch.source.node,
         sender=delivery.sender,
+        judged=delivery.relayed,
         encoding=batch.encoding,
         body=inline(batch.payload) if batch.payload is not None else b"",
         place=place_of(batch, bucket, (INBOX, *OURS)),

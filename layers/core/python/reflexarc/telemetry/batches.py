@@ -114,6 +114,8 @@ class BatchWork:
         body = self.payloads.read(arrival.place) if arrival.place else arrival.body
         encoding = encoding_of(body) if arrival.direct else arrival.encoding
         plain = unpacked(body, encoding)
+        if arrival.judged:
+            return _Unpacked(plain, (encoding, body))
         data = plain
         if arrival.direct and plain.lstrip()[:1] == b"{":
             if len(plain) > JSON_MAX:
