@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from reflexarc.engines.ottl.syntax import (
     And,
+    Argument,
     Call,
     Compare,
     Condition,
@@ -127,9 +128,10 @@ _MIRRORED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def opposite_of(condition: Condition) -> Condition | None:
-    """Return what must not hold for a condition to hold, where it asks for nothing else.
+    """Return what must not hold for a condition on one attribute to hold, and is all that it asks.
 
-    Only of what never raises, so that it certainly does not hold where its bytes are missing.
+    It never raises, so that it certainly does not hold where its bytes are missing. A match raises
+    for a number that JSON has not: what must not hold for one not to match is that it is there.
     """
     match condition:
         case Compare("!=", left, right):
@@ -139,15 +141,14 @@ def opposite_of(condition: Condition) -> Condition | None:
         case _:
             return None
     match inner:
-        case Compare(_, left, right):
-            simple = (left, right)
-        case Truth(Call("IsMatch", (target, pattern), ())):
-            simple = (target.value, pattern.value)
+        case Compare(_, Path(keys=(_,)), Literal()) | Compare(_, Literal(), Path(keys=(_,))):
+            return inner
+        case Truth(
+            Call("IsMatch", (Argument(_, Path(keys=(_,)) as read), Argument(_, Literal())), ())
+        ):
+            return Compare("!=", read, Literal(None, inner.column), inner.column)
         case _:
             return None
-    sides = [isinstance(each, Literal) for each in simple]
-    plain = [isinstance(each, Path) and len(each.keys) == 1 for each in simple]
-    return inner if sorted(sides) == [False, True] and any(plain) else None
 
 
 def key_need(key: str) -> Need | None:
