@@ -1,7 +1,7 @@
 """Spans that lose their parents: those that rules keep of traces of which they take a part. Pure.
 
 A trace may come in many batches, so what is known is put together at the end. Of a span 16 bytes
-are remembered; an id is told from others by 64 bits of it and of its trace's.
+are remembered.
 """
 
 from array import array
@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+# Spreads ids that are counted up, as some SDKs make them, over all 64 bits (Fibonacci hashing).
+_SPREAD, _MASK = 0x9E3779B97F4A7C15, 2**64 - 1
+
+
+def key_of(trace_id: bytes, span_id: bytes) -> int:
+    """Return 64 bits that tell a span from all others, as far as 64 bits can."""
+    trace, span = int.from_bytes(trace_id[-8:]), int.from_bytes(span_id[-8:])
+    return (trace * _SPREAD + span) & _MASK
 
 
 @dataclass(slots=True)
@@ -27,13 +36,12 @@ class Families:
         for resource in ExportTraceServiceRequest.FromString(payload).resource_spans:
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    trace = int.from_bytes(span.trace_id[-8:])
                     rule = taker.get(number)
                     if rule is not None:
-                        self.gone.append(int.from_bytes(span.span_id[-8:]) ^ trace)
+                        self.gone.append(key_of(span.trace_id, span.span_id))
                         self.takers.append(rule)
                     elif span.parent_span_id:
-                        self.parents.append(int.from_bytes(span.parent_span_id[-8:]) ^ trace)
+                        self.parents.append(key_of(span.trace_id, span.parent_span_id))
                     number += 1
 
     def orphans(self) -> Mapping[int, int]:

@@ -1,0 +1,1 @@
+"""Finds telemetry that is expensive and that nobody reads, and writes the rules against it."""
