@@ -20,6 +20,7 @@ _COMMANDS = {
     "gpus": ("reflexarc.cli.gpus", "gpus"),
     "config": ("reflexarc.cli.config", "config_app"),
     "silence": ("reflexarc.cli.silence", "silence_app"),
+    "rules": ("reflexarc.cli.rules", "rules_app"),
     "route": ("reflexarc.cli.route", "route_app"),
     "token": ("reflexarc.cli.tokens", "tokens_app"),
 }
