@@ -9,7 +9,6 @@ from reflexarc.engines.otlp.otlp_json import protobuf_of
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.recorded import of_json, of_protobuf, signal_named, signal_of
-from tests.support.otlp import SIGNALS
 
 SPAN = {"traceId": "74" * 16, "spanId": "73" * 8, "name": "a"}
 SUM = {"name": "requests", "sum": {"dataPoints": [{"asInt": "1"}]}}
@@ -18,6 +17,9 @@ REQUESTS: dict[OtlpSignal, dict[str, Any]] = {
     "metrics": {"resourceMetrics": [{"scopeMetrics": [{"metrics": [SUM]}]}]},
     "logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]},
 }
+
+
+SIGNALS = tuple(REQUESTS)
 
 
 def protobuf(signal: OtlpSignal) -> bytes:
@@ -72,10 +74,11 @@ def test_what_is_no_request_is_refused_with_its_line(lines: list[bytes], problem
         list(of_json(lines, "file"))
 
 
-def test_who_asks_knows_better_than_the_content() -> None:
-    (batch,) = of_protobuf(protobuf("traces"), "file", "logs")
+def test_what_stands_in_it_comes_before_who_asks() -> None:
+    (known,) = of_protobuf(protobuf("traces"), "metrics.pb", "logs")
+    (unknown,) = of_protobuf(b"", "file", "logs")
 
-    assert batch.signal == "logs"
+    assert (known.signal, unknown.signal) == ("traces", "logs")
 
 
 def test_the_name_is_asked_where_the_content_tells_nothing() -> None:

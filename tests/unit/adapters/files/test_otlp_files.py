@@ -96,6 +96,14 @@ def test_a_signal_that_nothing_tells_is_taken_from_who_asks(tmp_path: Path) -> N
     assert [each.signal for each in OtlpFiles([file], "logs").batches()] == ["logs"]
 
 
+def test_one_signal_alone_is_read_where_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mixed.jsonl"
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityText": "INFO"}]}]}]}
+    file.write_text("\n".join(map(json.dumps, (document("a"), logs))))
+
+    assert [each.signal for each in OtlpFiles([file], "logs").batches()] == ["logs"]
+
+
 @pytest.mark.parametrize(
     "content",
     [gzip.compress(request("a"))[:-5], zstandard.compress(request("a"))[:-3]],

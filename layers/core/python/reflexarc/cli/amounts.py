@@ -5,7 +5,8 @@ from decimal import Decimal
 
 _THOUSAND, _TEN = 1_000, 10
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def size_of(size: int | None) -> str:
@@ -39,6 +40,8 @@ def share(part: int, whole: int) -> str:
 
 def lasting(span: timedelta) -> str:
     """Return how long something lasted."""
+    if span < _SECOND:
+        return f"{span / _SECOND * _THOUSAND:.0f} ms"
     if span < _MINUTE:
         return f"{span.total_seconds():.1f} s"
     for unit, name in ((_DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):

@@ -39,7 +39,7 @@ Until = Annotated[
 Signal = Annotated[
     str | None,
     typer.Option(
-        help="traces, metrics or logs: what protobuf files hold, or what of the archive is read.",
+        help="traces, metrics or logs alone; what protobuf holds where nothing else tells.",
         show_default=False,
     ),
 ]

@@ -89,12 +89,13 @@ def of_json(lines: Iterable[bytes], where: str) -> Iterator[Batch]:
 def of_protobuf(content: bytes, where: str, signal: OtlpSignal | None) -> Iterator[Batch]:
     """Yield the request that bytes are, or the requests that stand in them behind their lengths.
 
-    `signal` is what somebody says they are; raises Rejected where nothing tells.
+    `signal` is what somebody says they are, where they do not tell; raises Rejected where nothing
+    does.
     """
     parts = _behind_lengths(content)
     for number, part in enumerate(parts or [content], start=1):
         place = f"{where}:{number}" if parts else where
-        found = signal or signal_of(part) or signal_named(where)
+        found = signal_of(part) or signal_named(where) or signal
         if found is None:
             raise Rejected(f"{place}: nothing tells whether these are traces, metrics or logs")
         yield Batch(signal=found, payload=part, where=place)

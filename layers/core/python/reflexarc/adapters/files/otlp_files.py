@@ -28,9 +28,9 @@ _FED = 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class OtlpFiles:
-    """Files of export requests, in the order given.
+    """Files of export requests, in the order given; of one signal alone where one is named.
 
-    `signal` is what requests in protobuf are, where neither they nor their names tell.
+    It is also what requests in protobuf are, where neither they nor their names tell.
     """
 
     files: list[Path]
@@ -51,7 +51,8 @@ class OtlpFiles:
             with file.open("rb") as raw, _readable(str(file)):
                 content = _unpacked(raw)
                 for batch in self._of(content, str(file)):
-                    yield batch
+                    if self.signal in {None, batch.signal}:
+                        yield batch
                     progress(before + raw.tell())
             before += file.stat().st_size
             progress(before)
