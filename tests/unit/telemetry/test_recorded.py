@@ -1,6 +1,7 @@
 """What a recorded export request is of, told by what stands in it."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -75,14 +76,14 @@ def test_what_is_no_request_is_refused_with_its_line(lines: list[bytes], problem
 
 
 def test_what_stands_in_it_comes_before_who_asks() -> None:
-    (known,) = of_protobuf(protobuf("traces"), "metrics.pb", "logs")
-    (unknown,) = of_protobuf(b"", "file", "logs")
+    (known,) = of_protobuf(BytesIO(protobuf("traces")), "metrics.pb", "logs")
+    (unknown,) = of_protobuf(BytesIO(), "file", "logs")
 
     assert (known.signal, unknown.signal) == ("traces", "logs")
 
 
 def test_the_name_is_asked_where_the_content_tells_nothing() -> None:
-    (batch,) = of_protobuf(b"", "metrics.pb", None)
+    (batch,) = of_protobuf(BytesIO(), "metrics.pb", None)
 
     assert batch.signal == "metrics"
 
@@ -90,7 +91,7 @@ def test_the_name_is_asked_where_the_content_tells_nothing() -> None:
 def test_requests_behind_their_lengths_are_cut_and_numbered() -> None:
     one = protobuf("traces")
 
-    batches = list(of_protobuf((len(one).to_bytes(4, "big") + one) * 2, "file", None))
+    batches = list(of_protobuf(BytesIO((len(one).to_bytes(4, "big") + one) * 2), "file", None))
 
     assert [(each.payload, each.where) for each in batches] == [(one, "file:1"), (one, "file:2")]
 
@@ -111,4 +112,10 @@ def test_empty_lines_are_passed_over_and_counted() -> None:
 
 def test_what_nothing_tells_must_be_said() -> None:
     with pytest.raises(Rejected, match="file: nothing tells whether these are traces, metrics or"):
-        list(of_protobuf(b"", "file", None))
+        list(of_protobuf(BytesIO(), "file", None))
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\x05ab", b"\0\0\0\0\0\0", b"text, and no protobuf"])
+def test_what_is_no_protobuf_is_refused(content: bytes) -> None:
+    with pytest.raises(Rejected, match="neither an export request nor requests behind"):
+        list(of_protobuf(BytesIO(content), "logs.pb", None))

@@ -10,9 +10,9 @@ import zstandard
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from reflexarc.adapters.files import otlp_files
 from reflexarc.adapters.files.otlp_files import OtlpFiles
 from reflexarc.kernel.errors import Rejected
+from reflexarc.telemetry import recorded
 from reflexarc.telemetry.recorded import Batch
 
 
@@ -122,10 +122,21 @@ def test_too_much_protobuf_is_refused_with_the_limit(
 ) -> None:
     file = tmp_path / "spans.pb"
     file.write_bytes(request("a"))
-    monkeypatch.setattr(otlp_files, "PROTOBUF_MAX", 10)
+    monkeypatch.setattr(recorded, "PROTOBUF_MAX", 10)
 
-    with pytest.raises(Rejected, match="more than 10 bytes of protobuf: split it"):
+    with pytest.raises(Rejected, match="more than 10 bytes in one request: split it"):
         read(file)
+
+
+def test_progress_goes_on_within_a_file_of_protobuf(tmp_path: Path) -> None:
+    file = tmp_path / "spans.binpb"
+    one = request("a" * 40_000)
+    file.write_bytes((len(one).to_bytes(4, "big") + one) * 4)
+    told: list[int] = []
+
+    list(OtlpFiles([file]).batches(told.append))
+
+    assert len(set(told)) == 4
 
 
 def test_progress_ends_where_the_files_end(tmp_path: Path) -> None:

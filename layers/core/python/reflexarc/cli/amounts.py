@@ -21,6 +21,13 @@ def size_of(size: int | None) -> str:
     return f"{amount:,.{places}f} {units[0]}"
 
 
+def compact(number: int) -> str:
+    """Return a number with few digits, for where there is little room."""
+    if number < _THOUSAND * _TEN:
+        return f"{number:,}"
+    return size_of(number).rstrip("B").replace("k", " k").replace("  ", " ")
+
+
 def dollars(usd: Decimal | None) -> str:
     """Return money; what is not known is not $0, and what is little is not nothing."""
     if usd is None:

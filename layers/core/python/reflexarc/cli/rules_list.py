@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from reflexarc.cli.amounts import dollars, share, size_of
+from reflexarc.cli.amounts import compact, dollars, share, size_of
 from reflexarc.cli.rules_preview_screen import action_of
 from reflexarc.cli.rules_stack import telemetry_of
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName
@@ -118,8 +118,8 @@ def _cells(rule: Rule, listed: _Listed, most: int, *, wide: bool) -> list[str]:
     colours = {"live": "green", "shadow": "yellow", "expired": "red"}
     cells += [action_of(rule), f"[{colours[state]}]{state}[/]", _expiry(rule, listed.today)]
     if wide:
-        cells.append(_gone(rule, listed.past[DAY].of(rule.name)))
-    cells.append(_gone(rule, week))
+        cells.append(_gone(rule, listed.past[DAY].of(rule.name), wide=wide))
+    cells.append(_gone(rule, week, wide=wide))
     size = week.numbers["size"]
     cells += [size_of(size) if size else "-", dollars(week.usd) if size else "-"]
     if wide:
@@ -127,14 +127,15 @@ def _cells(rule: Rule, listed: _Listed, most: int, *, wide: bool) -> list[str]:
     return cells
 
 
-def _gone(rule: Rule, found: Sum) -> str:
+def _gone(rule: Rule, found: Sum, *, wide: bool) -> str:
     """Return how many items went by a rule, or would have gone."""
+    written = "{:,}".format if wide else compact
     if rule.action not in _TAKING:
         return "-"
     if rule.shadow and found.numbers["shadowed"]:
-        return f"[yellow]({found.numbers['shadowed']:,})[/]"
+        return f"[yellow]({written(found.numbers['shadowed'])})[/]"
     removed = found.numbers["removed"]
-    return f"{removed:,}" if removed else "-"
+    return written(removed) if removed else "-"
 
 
 def _expiry(rule: Rule, today: date) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError
 from pydantic_core import from_json
@@ -37,6 +37,9 @@ _JSON_SIGNALS: dict[str, OtlpSignal] = {
 }
 _TRACE_ID, _SPAN_ID = 16, 8
 _LENGTH = 4
+_RESOURCES = b"\x0a"
+# A request has no separators, so it is read at once.
+PROTOBUF_MAX = 512 * 1024 * 1024
 _LOOKED_AT = 100
 
 
@@ -86,36 +89,49 @@ def of_json(lines: Iterable[bytes], where: str) -> Iterator[Batch]:
             yield _json_batch(line, f"{where}:{number}")
 
 
-def of_protobuf(content: bytes, where: str, signal: OtlpSignal | None) -> Iterator[Batch]:
-    """Yield the request that bytes are, or the requests that stand in them behind their lengths.
+class Content(Protocol):
+    """What can be read bit by bit."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        ...
+
+
+def of_protobuf(content: Content, where: str, signal: OtlpSignal | None) -> Iterator[Batch]:
+    """Yield the request that a file is, or the requests that stand in it behind their lengths.
 
     `signal` is what somebody says they are, where they do not tell; raises Rejected where nothing
     does.
     """
-    parts = _behind_lengths(content)
-    for number, part in enumerate(parts or [content], start=1):
-        place = f"{where}:{number}" if parts else where
-        found = signal_of(part) or signal_named(where) or signal
-        if found is None:
-            raise Rejected(f"{place}: nothing tells whether these are traces, metrics or logs")
-        yield Batch(signal=found, payload=part, where=place)
+    begin = content.read(_LENGTH)
+    # A request begins so; as the first of four bytes it would be a length of 160 MB.
+    if begin[:1] == _RESOURCES or len(begin) < _LENGTH:
+        yield _protobuf_batch(begin + _read(content, PROTOBUF_MAX, where), where, signal)
+        return
+    number = 0
+    while begin:
+        number += 1
+        size = int.from_bytes(begin, "big")
+        if size > PROTOBUF_MAX or len(part := content.read(size)) < size or len(begin) < _LENGTH:
+            raise Rejected(
+                f"{where}:{number}: neither an export request nor requests behind their lengths"
+            )
+        yield _protobuf_batch(part, f"{where}:{number}", signal)
+        begin = content.read(_LENGTH)
 
 
-def _behind_lengths(content: bytes) -> list[bytes]:
-    """Return the messages behind their lengths in four bytes, none where that is not the form.
+def _read(content: Content, most: int, where: str) -> bytes:
+    whole = content.read(most + 1)
+    if len(whole) > most:
+        raise Rejected(f"{where}: more than {most:,} bytes in one request: split it")
+    return whole
 
-    A request begins with 0x0A, which as the first of four bytes would be a length of 160 MB.
-    """
-    parts: list[bytes] = []
-    at = 0
-    while at < len(content):
-        size = int.from_bytes(content[at : at + _LENGTH], "big")
-        at += _LENGTH
-        if at + size > len(content):
-            return []
-        parts.append(content[at : at + size])
-        at += size
-    return parts
+
+def _protobuf_batch(payload: bytes, where: str, signal: OtlpSignal | None) -> Batch:
+    found = signal_of(payload) or signal_named(where) or signal
+    if found is None:
+        raise Rejected(f"{where}: nothing tells whether these are traces, metrics or logs")
+    return Batch(signal=found, payload=payload, where=where)
 
 
 def _json_batch(document: bytes, where: str) -> Batch:

@@ -18,8 +18,6 @@ from reflexarc.telemetry.recorded import Batch, of_json, of_protobuf
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-# Requests in protobuf have no separators, so they are read at once; JSON is read line by line.
-PROTOBUF_MAX = 512 * 1024 * 1024
 _LOOKED_AT = 64
 _BUFFER = 1024 * 1024
 # A few bytes of zstd may unpack to 128 KiB.
@@ -61,11 +59,8 @@ class OtlpFiles:
         begin = content.peek(_LOOKED_AT)[:_LOOKED_AT].lstrip()
         if begin.startswith((b"{", b"[")):
             yield from of_json(content, name)
-            return
-        whole = content.read(PROTOBUF_MAX + 1)
-        if len(whole) > PROTOBUF_MAX:
-            raise Rejected(f"{name}: more than {PROTOBUF_MAX:,} bytes of protobuf: split it")
-        yield from of_protobuf(whole, name, self.signal)
+        else:
+            yield from of_protobuf(content, name, self.signal)
 
 
 @contextmanager
