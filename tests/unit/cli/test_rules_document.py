@@ -58,6 +58,8 @@ class Stack:
             kept=received - sum(count.removed for count in counts),
             kept_size=0,
             rules=counts,
+            guards={"errors": 4},
+            redacted={"email": 2},
         )
         entry = entry_of(f"id-{at}", at, account, (), rules=len(counts))
         assert DynamoLedger(dynamodb(), "telemetry").settle(entry, at)
@@ -321,7 +323,7 @@ def test_rules_are_listed_with_whose_they_are_and_what_they_saved(stack: Stack) 
         stated("over", span='name == "o"', expires="2026-11-20", owner="old@example.com"),
     ]
     stack.push(*rules, backends=[backend])
-    stack.account(1, count("a", 30, size=2_000_000_000, guarded=4))
+    stack.account(1, count("a", 30, size=2_000_000_000, errors=3))
     stack.account(50, count("a", 12, size=1_000_000_000), count("tries", 0, shadowed=7))
     stack.account(24 * 9, count("a", 1_000, size=1))
 
@@ -336,7 +338,9 @@ def test_rules_are_listed_with_whose_they_are_and_what_they_saved(stack: Stack) 
     assert shape(by_name["over"]) == "over old@example.com drop expired 4 d ago - - - -"
     assert "Version 1, 2 live, 1 in shadow, 1 expired." in lines
     assert "In 7 days 200 items came, 42 went (21.0 %), 3.0 GB saved of 200 MB." in lines
-    assert "held back by guards in 7 days: a 4" in lines
+    assert "In 7 days errors in conditions: a 3." in lines
+    assert "In 7 days kept by guards: errors 8." in lines
+    assert "In 7 days redacted: email 4." in lines
 
 
 def test_a_narrow_list_has_the_owner_below_the_name(

@@ -24,7 +24,7 @@ def rows(at: datetime, signal: OtlpSignal = "traces", version: int = 1, **counts
     count = RuleCount(rule="r", action="drop", matched=4, removed=3, size=size, **counts)
     account = Account(
         signal=signal, version=version, received=10, received_size=9, kept=7, kept_size=5,
-        rules=(count,),
+        rules=(count,), guards={"errors": 2}, redacted={"email": 5},
     )  # fmt: skip
     entry = entry_of("id", at, account, (), rules=1)
     return [
@@ -48,6 +48,7 @@ def test_a_day_is_part_of_the_week_and_versions_are_summed() -> None:
     assert past[WEEK].of("r").numbers["removed"] == 9
     assert past[WEEK].of("r").numbers["guarded"] == 1
     assert (past[WEEK].received, past[WEEK].kept, past[WEEK].received_size) == (30, 21, 27)
+    assert (past[DAY].guards, past[DAY].redacted) == ({"errors": 4}, {"email": 10})
     assert past[DAY].of("r").usd == Decimal(1)
     assert past[WEEK].of("r").usd == Decimal("1.5")
 

@@ -1,6 +1,7 @@
 """`reflexarc rules list`: the rules in force, who answers for them, and what they save."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -166,14 +167,15 @@ def _below(listed: _Listed) -> list[RenderableType]:
         )
     if "shadow" in states:
         lines.append("[dim]In brackets: what a rule in shadow would have removed.[/]")
-    for what, said in (("guarded", "held back by guards"), ("errors", "errors in conditions")):
-        names = [
-            f"{escape(name)} {each.numbers[what]:,}"
-            for name, each in sorted(week.rules.items())
-            if each.numbers[what]
-        ]
-        if names:
-            lines.append(f"[yellow]{said}[/] in 7 days: {', '.join(names)}")
+    errors = Counter({name: each.numbers["errors"] for name, each in week.rules.items()})
+    for said, numbers in (
+        ("[yellow]errors in conditions[/]", errors),
+        ("kept by guards", week.guards),
+        ("redacted", week.redacted),
+    ):
+        told = [f"{escape(name)} {each:,}" for name, each in numbers.most_common() if each]
+        if told:
+            lines.append(f"In 7 days {said}: {', '.join(told)}.")
     if (rest := week.rules.get(REST)) is not None:
         lines.append(f"{rest.numbers['removed']:,} items went by rules that were counted together.")
     return lines

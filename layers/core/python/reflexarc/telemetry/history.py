@@ -34,6 +34,9 @@ class Span:
     received: int = 0
     received_size: int = 0
     kept: int = 0
+    # What redaction found, by kind, and what guards kept from rules, by who reads it.
+    redacted: Counter[str] = field(default_factory=Counter)
+    guards: Counter[str] = field(default_factory=Counter)
     rules: dict[str, Sum] = field(default_factory=dict)
 
     def of(self, rule: str) -> Sum:
@@ -60,6 +63,8 @@ def _span(rows: Iterable[Row], backends: Sequence[Backend]) -> Span:
         span.received += tally.numbers["received"]
         span.received_size += tally.numbers["received_size"]
         span.kept += tally.numbers["kept"]
+        span.redacted.update(_named(tally.numbers, "redacted."))
+        span.guards.update(_named(tally.numbers, "guard."))
         worth = saved(tally, backends)
         for name, rule in tally.rules.items():
             found = worth[name]
@@ -67,3 +72,11 @@ def _span(rows: Iterable[Row], backends: Sequence[Backend]) -> Span:
             usd = None if found.unknown else found.usd
             span.rules.setdefault(name, Sum()).add(rule.numbers, usd)
     return span
+
+
+def _named(numbers: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {
+        name.removeprefix(prefix): number
+        for name, number in numbers.items()
+        if name.startswith(prefix)
+    }
