@@ -3,6 +3,7 @@
 Message by message, so that memory holds one batch at a time.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,10 +50,11 @@ class TelemetryService:
     def react(self, deliveries: Sequence[Delivery]) -> tuple[Outcome, ...]:
         """Return what became of each message; a retry only where waiting can help."""
         policy = self.policy()
-        messages = {each.message_id: self._read(each) for each in deliveries}
+        # Each is let go when its turn comes: together they are as large as an invocation may be.
+        messages = deque(self._read(each) for each in deliveries)
         read_ids = [
             message_id
-            for message in messages.values()
+            for message in messages
             if not isinstance(message, Rejected)
             for message_id in _ids(message)
         ]
@@ -60,9 +62,7 @@ class TelemetryService:
             known = dict(self.ledger.known(read_ids))
         except Unavailable as error:
             return tuple(_outcome(each, "retry", str(error)) for each in deliveries)
-        return tuple(
-            self._one(each, messages[each.message_id], known, policy) for each in deliveries
-        )
+        return tuple(self._one(each, messages.popleft(), known, policy) for each in deliveries)
 
     def _read(self, delivery: Delivery) -> Message | Rejected:
         try:
