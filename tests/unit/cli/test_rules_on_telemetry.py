@@ -235,14 +235,14 @@ def test_the_archive_is_previewed_and_not_redacted_again(rules: Any, s3: "S3Clie
         (["--archive", "--until", "2h"], "--since is not before --until"),
         ([TEN_MINUTES, "--signal", "pictures"], "there are traces, metrics and logs"),
         ([TEN_MINUTES, "--window", "long"], "--window 'long': write a span as 90s"),
-        ([SAMPLE], "not JSON"),
+        ([SAMPLE], "neither an export request nor requests behind their lengths"),
     ],
 )
 def test_what_makes_no_sense_is_one_readable_line(words: list[Any], problem: str) -> None:
     result = run("preview", SAMPLE, *words)
 
     assert result.exit_code == 1
-    assert problem in result.stderr or "nothing tells whether" in result.stderr
+    assert problem in result.stderr
     assert result.stderr.count("\n") == 1
 
 
