@@ -1,6 +1,7 @@
 """`reflexarc rules check | push | show | rollback | schema | list`, over a stack in memory."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -396,3 +397,17 @@ def test_the_deployment_refuses_what_functions_would(stack: Stack) -> None:
     with pytest.raises(Rejected, match="rules"):
         deployed.push('{"rules": [{}]}', 0)
     assert stack.documents.live_version() == 0
+
+
+def test_what_a_plain_installation_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("reflexarc.cli.rules")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "reflexarc.cli.rules_document", None)
+
+    result = run("check", SAMPLE)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "reflexarc: `rules` needs reflexarc.cli.rules_document:"
+        " pip install 'reflexarc[telemetry]'\n"
+    )

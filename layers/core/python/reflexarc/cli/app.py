@@ -24,6 +24,8 @@ _COMMANDS = {
     "route": ("reflexarc.cli.route", "route_app"),
     "token": ("reflexarc.cli.tokens", "tokens_app"),
 }
+# Commands that need more than a plain installation has, and what brings it.
+_EXTRAS = {"rules": "telemetry"}
 
 
 class _OnDemand(TyperGroup):
@@ -43,7 +45,17 @@ class _OnDemand(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, name = _COMMANDS[cmd_name]
-        found = getattr(importlib.import_module(module), name)
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get(cmd_name)
+            if extra is None:
+                raise
+            typer.echo(
+                f"reflexarc: `{cmd_name}` needs {error.name}: pip install 'reflexarc[{extra}]'",
+                err=True,
+            )
+            raise typer.Exit(1) from error
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(add_completion=False)
             alone.command(cmd_name)(found)
