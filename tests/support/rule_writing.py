@@ -21,7 +21,7 @@ _LISTS = {"span": "traces", "spanevent": "traces", "metric": "metrics", "datapoi
 def stated(name: str, action: str = "drop", **more: Any) -> dict[str, Any]:
     """Return a rule as people write it; conditions by the names of a filter's lists."""
     block: dict[str, dict[str, list[str]]] = {}
-    for key in _LISTS.keys() & more.keys():
+    for key in [key for key in more if key in _LISTS]:
         texts = more.pop(key)
         listed = [texts] if isinstance(texts, str) else list(texts)
         block.setdefault(_LISTS[key], {})[key] = listed

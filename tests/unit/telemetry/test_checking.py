@@ -125,7 +125,7 @@ def test_a_block_that_is_malformed_is_said_where_it_is(
         (
             stated("a", "keep", span='name == "$$"', spanevent='name == "$$"'),
             "rules.0.filter.traces.spanevent.0",
-            "conditions on span events go with the action drop alone: events are parts of spans",
+            "conditions on span events go with the action drop alone: they are no spans",
         ),
     ],
 )
@@ -207,3 +207,30 @@ def test_a_condition_that_an_earlier_rule_has_too_is_in_vain(
     ]
     assert found == (expected if warned else [])
     assert not refused(found)
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        ({"trace_conditions": ["span.kind == 1", 'span.name == "a"']}, ("trace_conditions", 1)),
+        (
+            {"trace_conditions": [{"conditions": ["span.kind == 1", 'span.name == "a"']}]},
+            ("trace_conditions", 0, "conditions", 1),
+        ),
+        (
+            {
+                "filter/mine": {
+                    "logs": {"log_record": ["body == nil"]},
+                    "traces": {"span": ['span.name == "a"']},
+                }
+            },
+            ("filter/mine", "traces", "span", 0),
+        ),
+    ],
+)
+def test_a_condition_is_found_in_whatever_form_it_stands(
+    block: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    found = problems(stated("a", span='span.name == "a"'), stated("b") | {"filter": block})
+
+    assert [each.place for each in found] == [("rules", 1, "filter", *place)]

@@ -26,6 +26,12 @@ from reflexarc.telemetry.ruleset import SIGNALS, conditions_of
 
 # Nobody remembers why a rule is there for longer than a year and a bit.
 FARTHEST = timedelta(days=400)
+# Where conditions of a signal stand in the newer form of a block.
+_NEWER: Mapping[OtlpSignal, str] = {
+    "traces": "trace_conditions",
+    "metrics": "metric_conditions",
+    "logs": "log_conditions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,14 @@ class _Placed:
     @property
     def place(self) -> Place:
         return ("rules", self.number)
+
+    def placed(self, *signals: OtlpSignal) -> Iterator[tuple[Place, FilterCondition]]:
+        """Yield the conditions with their places; both stand in the order of the block."""
+        texts = [(*self.place, "filter", *where) for where, _ in places_of(self.rule.filter)]
+        for signal, said in self.conditions.items():
+            own = [where for where in texts if {signal, _NEWER[signal]} & {*map(str, where)}]
+            if not signals or signal in signals:
+                yield from zip(own, said, strict=True)
 
 
 def examine(document: object, reads: Iterable[Read], today: date) -> tuple[Problem, ...]:
@@ -111,10 +125,11 @@ def _of_one(placed: _Placed, today: date) -> Iterator[Problem]:
     if rule.action == "aggregate" and wrong:
         what = f"{' and '.join(wrong)} cannot be aggregated, only metrics: drop or sample them"
         yield Problem(place=(*place, "action"), what=what)
-    events = [each for each in placed.conditions.get("traces", ()) if each.context == "spanevent"]
-    if events and rule.action != "drop":
-        what = "conditions on span events go with the action drop alone: events are parts of spans"
-        yield Problem(place=_condition_place(rule, place, events[0]), what=what)
+    if rule.action != "drop":
+        for where, each in placed.placed("traces"):
+            if each.context == "spanevent":
+                what = "conditions on span events go with the action drop alone: they are no spans"
+                yield Problem(place=where, what=what)
 
 
 def _expiry(expires: date, place: Place, today: date) -> Iterator[Problem]:
@@ -133,12 +148,11 @@ def _in_vain(placed: Sequence[_Placed]) -> Iterator[Problem]:
         if one.rule.action == "redact":
             continue
         own: dict[tuple[str, tuple[str, ...]], Rule] = {}
-        for each in (each for said in one.conditions.values() for each in said):
+        for where, each in one.placed():
             key = each.context, tuple(token.text for token in tokens(each.text))
             if (earlier := decided.get(key)) is not None:
                 what = f"{earlier.name} decides before it by the very same condition"
-                place = _condition_place(one.rule, one.place, each)
-                yield Problem(place=place, what=what, level="warning")
+                yield Problem(place=where, what=what, level="warning")
             own[key] = one.rule
         if not one.rule.shadow:
             for key, rule in own.items():
@@ -164,11 +178,3 @@ def _blind(placed: Sequence[_Placed], reads: Iterable[Read]) -> Iterator[Problem
             yield Problem(place=one.place, what=what, level="warning")
         else:
             yield Problem(place=one.place, what=str(found))
-
-
-def _condition_place(rule: Rule, place: Place, condition: FilterCondition) -> Place:
-    """Return where a condition stands in its rule; a dollar sign is written there as two."""
-    found = (
-        where for where, text in places_of(rule.filter) if text.replace("$$", "$") == condition.text
-    )
-    return (*place, "filter", *next(found))
