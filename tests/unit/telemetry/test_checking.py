@@ -125,7 +125,7 @@ def test_a_block_that_is_malformed_is_said_where_it_is(
         (
             stated("a", "keep", span='name == "$$"', spanevent='name == "$$"'),
             "rules.0.filter.traces.spanevent.0",
-            "conditions on span events go with the action drop alone: they are no spans",
+            "span events can be dropped or redacted: they are parts of spans that stay",
         ),
     ],
 )
@@ -181,6 +181,7 @@ def test_who_is_asked_earlier_by_priority_can_save_what_is_read() -> None:
     assert [(each.level, each.what) for each in found] == [
         ("warning", "b decides before it by the very same condition")
     ]
+    assert refused(problems(takes, keeps | {"shadow": True}))
 
 
 @pytest.mark.parametrize(

@@ -125,10 +125,10 @@ def _of_one(placed: _Placed, today: date) -> Iterator[Problem]:
     if rule.action == "aggregate" and wrong:
         what = f"{' and '.join(wrong)} cannot be aggregated, only metrics: drop or sample them"
         yield Problem(place=(*place, "action"), what=what)
-    if rule.action != "drop":
+    if rule.action not in {"drop", "redact"}:
         for where, each in placed.placed("traces"):
             if each.context == "spanevent":
-                what = "conditions on span events go with the action drop alone: they are no spans"
+                what = "span events can be dropped or redacted: they are parts of spans that stay"
                 yield Problem(place=where, what=what)
 
 
@@ -162,6 +162,8 @@ def _in_vain(placed: Sequence[_Placed]) -> Iterator[Problem]:
 def _blind(placed: Sequence[_Placed], reads: Iterable[Read]) -> Iterator[Problem]:
     """Yield rules that take away what a part of the product reads."""
     ordered = sorted(placed, key=lambda each: each.rule.priority)
+    # In shadow a rule that keeps saves nothing from the rules behind it.
+    ordered = [one for one in ordered if not (one.rule.shadow and one.rule.action == "keep")]
     of = [(one, signal) for one in ordered for signal in SIGNALS if one.conditions.get(signal)]
     asked = [
         Asked(
