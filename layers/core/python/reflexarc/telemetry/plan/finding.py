@@ -67,9 +67,15 @@ class Finder:
             for pair in pairs.tolist()
         ]
         useful = np.array([bool(conditions) for conditions in alive], np.bool_)[which]
-        for item, pair in zip(items[useful].tolist(), which[useful].tolist(), strict=True):
-            conditions, more = found.get(item), alive[pair]
-            if conditions is None:
-                found[item] = more
-            elif conditions is not more:
-                found[item] = [*conditions, *more]
+        # Each once for an item: a text may stand in it as often as it fits.
+        once = np.unique(items[useful] * len(pairs) + which[useful])
+        several: dict[int, list[int]] = {}
+        those = (once // len(pairs)).tolist()
+        for item, pair in zip(those, (once % len(pairs)).tolist(), strict=True):
+            known = found.get(item)
+            if known is None:
+                found[item] = alive[pair]
+            elif item in several:
+                several[item] += alive[pair]
+            else:
+                found[item] = several[item] = [*known, *alive[pair]]
