@@ -82,7 +82,7 @@ def explain(
     ordered = sorted(rules, key=lambda rule: rule.priority)
     wanted = [*GUARDS, *reads]
     judgement = RuleSet(ordered, reads, version=0, today=today).judge(item.signal, item.request)
-    shadows = frozenset(rule.name for rule in ordered if rule.shadow and rule.action != "keep")
+    shadows = frozenset(rule.name for rule in ordered if rule.shadow)
     decision = decision_of(judgement.tally, judgement.received, shadows)
     steps = tuple(_steps(item, ordered, today))
     guards = tuple(
@@ -140,7 +140,7 @@ def _decides(rule: Rule, asked: Sequence[Asked]) -> bool:
 
     Rules in shadow leave the item to the next one, and so do those that redact or cut events.
     """
-    if rule.action == "redact" or (rule.shadow and rule.action != "keep"):
+    if rule.action == "redact" or rule.shadow:
         return False
     return any(each.held and each.held == each.of for each in asked if each.context != "spanevent")
 

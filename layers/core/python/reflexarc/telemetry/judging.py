@@ -13,8 +13,10 @@ from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.model import Action
 from reflexarc.telemetry.plan.clauses import Clause
+from reflexarc.telemetry.plan.finding import Hits
 from reflexarc.telemetry.plan.guarding import Judged
-from reflexarc.telemetry.plan.items import Hits, ItemPlan
+from reflexarc.telemetry.plan.items import ItemPlan
+from reflexarc.telemetry.plan.whole import Whole
 from reflexarc.telemetry.sampled_items import KEPT, sampled
 from reflexarc.telemetry.tally import Tally
 
@@ -54,7 +56,7 @@ class Judge:
             tally.remove(rule, len(items), sum([ends[item] - starts[item] for item in items]))
             changed.update(dict.fromkeys(items))
         tally.taken = gone
-        for rule, errors in self.plan.take_errors().items():
+        for rule, errors in self.plan.errors.items():
             tally[rule].errors += errors
         return changed
 
@@ -69,13 +71,12 @@ class Judge:
                 continue
             rule, counts = self.rules[clause.rule], tally[clause.rule]
             counts.matched += 1
-            if rule.action == "keep":
-                break
-            if guard := self.plan.guards.holding(judged):
-                counts.guarded += 1
-                tally.guards[guard] += 1
-                return -1
             left = None if rule.action == "drop" else self._left(rule, judged, parts)
+            if left is not KEPT and (guard := self.plan.guards.holding(judged)):
+                if left is None:
+                    counts.guarded += 1
+                    tally.guards[guard] += 1
+                return -1
             if rule.shadow:
                 counts.shadowed += left is None
                 continue
@@ -109,8 +110,10 @@ class Judge:
             yield clause
 
     def _left(self, rule: Deciding, judged: Judged, parts: Framed) -> bytes | None:
-        """Return the item as a sampling rule leaves it, None where it takes it away."""
-        item, fields, _, _, _ = judged
+        """Return what a rule that keeps or samples leaves of an item: None where it goes."""
+        if rule.action == "keep":
+            return KEPT
+        item, fields = judged[:2]
         return sampled(self.signal, parts.item(item), fields, rule.threshold)
 
     def _cut_events(
@@ -122,26 +125,40 @@ class Judge:
         changed: dict[int, bytes | None],
     ) -> None:
         """Take away the events of a span that stays, unless a guard wants the span whole."""
-        item, whole = judged[0], judged[3]
-        gone: dict[int, int] = {}
-        for clause in clauses:
-            for event in range(len(whole.item.events)):
-                if event not in gone and clause.holds_for(whole, event):
-                    gone[event] = clause.rule
-        if not gone:
+        item = judged[0]
+        met = self._met(clauses, judged[3])
+        if not met:
             return
         if guard := self.plan.guards.holding(judged):
             tally.guards[guard] += 1
-            for rule in set(gone.values()):
+            for rule in met:
                 tally[rule].guarded += 1
             return
-        for rule in gone.values():
-            tally[rule].events += 1
-        live = {event for event, rule in gone.items() if not self.rules[rule].shadow}
+        for rule, events in met.items():
+            tally[rule].events += len(events)
+        live = [events for rule, events in met.items() if not self.rules[rule].shadow]
         if live:
             # The item may carry a threshold by now.
             message = _message(changed[item]) if item in changed else parts.item(item)
-            changed[item] = b"".join(field_of(_ITEMS, without(message, _EVENTS, live)))
+            cut = without(message, _EVENTS, set[int]().union(*live))
+            changed[item] = b"".join(field_of(_ITEMS, cut))
+
+    def _met(self, clauses: Sequence[Clause], whole: Whole) -> dict[int, set[int]]:
+        """Return the events of a span that each rule meets first; one in shadow leaves its own."""
+        met: dict[int, set[int]] = {}
+        try:
+            left = set(range(whole.parts))
+        except EvaluationError:
+            for clause in clauses:
+                clause.failed()
+            return met
+        for clause in clauses:
+            events = {event for event in left if clause.holds_for(whole, event)}
+            if events:
+                met.setdefault(clause.rule, set()).update(events)
+            if not self.rules[clause.rule].shadow:
+                left -= events
+        return met
 
 
 def _message(item: bytes | None) -> bytes:

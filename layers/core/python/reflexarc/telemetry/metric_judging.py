@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from reflexarc.engines.otlp.framing import Framed
 from reflexarc.engines.otlp.wire import field_of, occurrences
 from reflexarc.telemetry.aggregation import (
@@ -22,8 +24,9 @@ from reflexarc.telemetry.aggregation import (
 )
 from reflexarc.telemetry.judging import Deciding
 from reflexarc.telemetry.plan.clauses import Clause, nothing
+from reflexarc.telemetry.plan.finding import Hits
 from reflexarc.telemetry.plan.guarding import Judged
-from reflexarc.telemetry.plan.items import Hits, ItemPlan
+from reflexarc.telemetry.plan.items import ItemPlan
 from reflexarc.telemetry.tally import Tally
 
 _ITEMS = 2  # the field of a scope that holds its metrics
@@ -43,13 +46,23 @@ class _Metric:
     message: bytes
     kind: str
     undecided: list[int]
+    # A metric without points goes whole or stays; this one does not know which yet.
+    hollow: bool
     kept: bool = False
     taken: dict[int, list[int]] = field(default_factory=dict)
+    # What rules in shadow met: of their conditions too the first that holds counts.
+    shadowed: dict[int, set[int]] = field(default_factory=dict)
 
     def settle(self, points: Sequence[int]) -> None:
         """Take points from those that are undecided."""
         settled = set(points)
         self.undecided = [point for point in self.undecided if point not in settled]
+        self.hollow = False
+
+    def open_to(self, rule: int) -> list[int]:
+        """Return the points that no rule decided about, and that this one has not met."""
+        met = self.shadowed.get(rule)
+        return [point for point in self.undecided if point not in met] if met else self.undecided
 
     def sizes(self) -> list[int]:
         """Return how many bytes each point takes."""
@@ -79,53 +92,59 @@ class MetricJudge:
         for judged in self.plan.judged(parts, hits, fields):
             item, x = judged[:2]
             points = list(range(points_of(x)))
-            metric = _Metric(judged, parts.item(item), x.WhichOneof("data") or "", points)
+            kind = x.WhichOneof("data") or ""
+            metric = _Metric(judged, parts.item(item), kind, points, hollow=not points)
             self._decide(metric, tally)
             if metric.taken:
                 self._change(metric, parts.size(item), tally, changed)
-        for rule, errors in self.plan.take_errors().items():
+        for rule, errors in self.plan.errors.items():
             tally[rule].errors += errors
         return received, changed
 
     def _decide(self, metric: _Metric, tally: Tally) -> None:
         _, fields, find, whole, numbers = metric.judged
-        empty = not metric.undecided
         for number in numbers:
             clause = self.plan.clauses[number]
-            if (metric.undecided or empty) and clause.holds(fields, find or nothing, whole):
+            if not metric.undecided and not metric.hollow:
+                return
+            if clause.holds(fields, find or nothing, whole):
                 points = self._met(clause, metric)
-                # A metric without points goes whole or stays.
-                if points or (empty and clause.part is None):
+                if points or (metric.hollow and clause.part is None):
                     self._apply(clause.rule, metric, points, tally)
-                    empty = False
 
     def _met(self, clause: Clause, metric: _Metric) -> list[int]:
         """Return the undecided points for which a clause holds."""
+        points = metric.open_to(clause.rule)
         if clause.part is None:
-            return metric.undecided
+            return points
         whole = metric.judged[3]
-        return [point for point in metric.undecided if clause.holds_for(whole, point)]
+        return [point for point in points if clause.holds_for(whole, point)]
 
     def _apply(self, number: int, metric: _Metric, points: list[int], tally: Tally) -> None:
         rule, counts = self.rules[number], tally[number]
         counts.matched += len(points)
-        if rule.action == "keep":
-            metric.kept = True
-        elif guard := self.plan.guards.holding(metric.judged):
+        keeps = rule.action == "keep"
+        if not keeps and (guard := self.plan.guards.holding(metric.judged)):
             counts.guarded += len(points)
             tally.guards[guard] += len(points)
             metric.kept = True
         elif rule.shadow:
-            counts.shadowed += len(points)
+            counts.shadowed += 0 if keeps else len(points)
+            metric.shadowed.setdefault(number, set()).update(points)
             return
-        else:
+        elif keeps:
+            metric.kept = True
+        elif points or number not in self.merging:
             metric.taken[number] = metric.taken.get(number, []) + points
         metric.settle(points)
 
     def _change(
         self, metric: _Metric, size: int, tally: Tally, changed: dict[int, bytes | None]
     ) -> None:
-        """Note the metric without the points that rules took, None where none is left."""
+        """Note the metric without the points that rules took, None where none is left.
+
+        One that cannot be read stays, and is an error of those rules.
+        """
         item = metric.judged[0]
         if len(metric.taken) == 1 and not metric.undecided and not metric.kept:
             ((rule, points),) = metric.taken.items()
@@ -133,7 +152,12 @@ class MetricJudge:
                 tally.remove(rule, len(points), size)
                 changed[item] = None
                 return
-        metric.message = with_one_data_field(metric.message)
+        try:
+            metric.message = with_one_data_field(metric.message)
+        except DecodeError:
+            for rule in metric.taken:
+                tally[rule].errors += 1
+            return
         gone: set[int] = set()
         added: list[bytes] = []
         sizes = metric.sizes()

@@ -1,8 +1,8 @@
 """Rules that redact: what a policy of their own finds in the items for which they hold.
 
 They come after the redaction that always runs and before everything else, and all that hold apply,
-whatever other rule decides about the item. An item that such a rule cannot judge is redacted: doubt
-does not let a text out.
+whatever other rule decides about the item. A condition on points or events holds for an item of
+which one meets it. An item that such a rule cannot judge is redacted: doubt lets no text out.
 """
 
 from collections import Counter
@@ -52,9 +52,11 @@ class RedactionRules:
         _, fields, find, whole, numbers = judged
         clauses = [self.plan.clauses[number] for number in numbers]
         holding = {
-            clause.rule for clause in clauses if clause.holds(fields, find or nothing, whole)
+            clause.rule
+            for clause in clauses
+            if clause.holds(fields, find or nothing, whole) and clause.holds_for_any(whole)
         }
-        return sorted(holding | set(self.plan.take_errors()))
+        return sorted(holding)
 
     def _redacted(self, rule: int, message: bytes, counts: Counter[str]) -> bytes:
         """Return an item as the policy of a rule leaves it; the same object where it finds none."""

@@ -52,6 +52,8 @@ class Rule(BaseModel):
                     if given
                     else f"the action {action} needs {setting}"
                 )
+        if self.shadow and self.action == "redact":
+            raise ValueError("what is redacted is counted by kind, not by rule: it has no shadow")
         return self
 
     def in_force(self, today: date) -> bool:

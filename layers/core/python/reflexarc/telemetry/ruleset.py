@@ -19,7 +19,7 @@ from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.guards import GUARDS
 from reflexarc.telemetry.judging import Deciding, Judge
 from reflexarc.telemetry.metric_judging import MetricJudge
-from reflexarc.telemetry.model import Outcome
+from reflexarc.telemetry.model import Action, Outcome
 from reflexarc.telemetry.plan.items import SMALL
 from reflexarc.telemetry.plan.planning import Guarding, Stated, plan_of
 from reflexarc.telemetry.plan.slots import ITEM_CONTEXT
@@ -32,8 +32,13 @@ SIGNALS: tuple[OtlpSignal, ...] = ("traces", "metrics", "logs")
 # What a sampling rule reads of an item.
 _SAMPLED_BY: Mapping[OtlpSignal, frozenset[str]] = {
     "traces": frozenset({"trace_id", "trace_state"}),
-    "metrics": frozenset(),
     "logs": frozenset({"trace_id"}),
+}
+# What no rule can do to a signal.
+_UNFIT: Mapping[tuple[Action, OtlpSignal], str] = {
+    ("sample", "metrics"): "metrics cannot be sampled: a sum would be wrong",
+    ("aggregate", "traces"): "only metrics can be aggregated",
+    ("aggregate", "logs"): "only metrics can be aggregated",
 }
 
 
@@ -61,12 +66,12 @@ class RuleSet:
         salt: bytes = b"",
         small: int = SMALL,
     ) -> None:
-        """Compile rules; raises Rejected where a condition cannot be used."""
+        """Compile rules; raises Rejected where one cannot be used."""
         self.version = version
         live = sorted(
             (rule for rule in rules if rule.in_force(today)), key=lambda rule: rule.priority
         )
-        stated = [(rule, conditions_of(rule)) for rule in live]
+        stated = [(rule, _fitting(rule, conditions_of(rule))) for rule in live]
         deciding = [(rule, said) for rule, said in stated if rule.action != "redact"]
         redacting = [(rule, said) for rule, said in stated if rule.action == "redact"]
         wanted = [*GUARDS, *reads]
@@ -121,9 +126,10 @@ class RuleSet:
 
 
 _Said = tuple[Rule, Sequence[FilterCondition]]
+_BySignal = Mapping[OtlpSignal, Sequence[FilterCondition]]
 
 
-def conditions_of(rule: Rule) -> Mapping[OtlpSignal, Sequence[FilterCondition]]:
+def conditions_of(rule: Rule) -> _BySignal:
     """Return a rule's conditions by signal; raises Rejected where one cannot be used."""
     groups = parse_filter(rule.filter).groups
     return {
@@ -132,10 +138,18 @@ def conditions_of(rule: Rule) -> Mapping[OtlpSignal, Sequence[FilterCondition]]:
     }
 
 
-def _of(
-    signal: OtlpSignal,
-    stated: Iterable[tuple[Rule, Mapping[OtlpSignal, Sequence[FilterCondition]]]],
-) -> list[_Said]:
+def _fitting(rule: Rule, said: _BySignal) -> _BySignal:
+    """Return the conditions of a rule; raises Rejected where its action does not go with them."""
+    for signal, conditions in said.items():
+        if conditions and (unfit := _UNFIT.get((rule.action, signal))):
+            raise Rejected(f"{rule.name}: {unfit}")
+    on_events = any(each.context == "spanevent" for each in said.get("traces", ()))
+    if on_events and rule.action not in {"drop", "redact"}:
+        raise Rejected(f"{rule.name}: span events can be dropped or redacted, not {rule.action}")
+    return said
+
+
+def _of(signal: OtlpSignal, stated: Iterable[tuple[Rule, _BySignal]]) -> list[_Said]:
     """Return the rules that have conditions on a signal."""
     return [(rule, said[signal]) for rule, said in stated if said.get(signal)]
 
@@ -157,8 +171,6 @@ def _judge(
         _stated(said),
         _guards(signal, reads),
         also=_SAMPLED_BY[signal] if sampling else frozenset(),
-        # A log record says in its attributes how it was sampled before.
-        always_looks=sampling and signal == "logs",
         small=small,
     )
     deciding = [
@@ -188,7 +200,7 @@ def _guards(signal: OtlpSignal, reads: Iterable[Read]) -> list[Guarding]:
 def _redaction(
     signal: OtlpSignal, said: Sequence[_Said], salt: bytes, small: int
 ) -> RedactionRules:
-    plan = plan_of(signal, _stated(said), always_looks=True, small=small)
+    plan = plan_of(signal, _stated(said), always_looks=True, unsure=True, small=small)
     redactors = [Redactor(rule.redact, salt=salt) for rule, _ in said if rule.redact]
     return RedactionRules(signal, plan, redactors)
 

@@ -3,7 +3,8 @@
 Parts of an `and` are judged in the order of their price, not in the order they are written: what
 only reads the resource once a resource, then plain fields, then attributes, then all else. A part
 that raises makes the condition not hold, as a part that is false does, so the order changes no
-verdict; it may change which error is counted.
+verdict; it may change which error is counted. Where doubt is to be a yes (guards, redaction) a part
+that raises holds, and the others decide.
 """
 
 from collections import Counter
@@ -21,7 +22,36 @@ Test = Callable[[Any, Find, Any], bool]
 SharedTest = Callable[[Any], bool]
 # A test of one data point or span event, by its number in the whole item.
 PartTest = Callable[[Any, int], bool]
-REMEMBERED = 4_096
+# How many bytes may be remembered of resources; about what a resource takes beside its own, and an
+# answer.
+REMEMBERED = 16 * 1024 * 1024
+_RESOURCE, _ANSWER = 400, 100
+
+
+@dataclass(slots=True, eq=False)
+class Answers:
+    """What conditions say of resources, which come again and again; None where one raised.
+
+    One for all clauses of a plan. All is forgotten where it takes too much memory.
+    """
+
+    _known: dict[bytes, dict["Clause", bool | None]] = field(default_factory=dict)
+    _size: int = 0
+
+    def of(self, resource: bytes) -> dict["Clause", bool | None]:
+        """Return the answers that are known of a resource, to be added to."""
+        known = self._known.get(resource)
+        if known is None:
+            self.make_room(_RESOURCE + len(resource))
+            known = self._known[resource] = {}
+        return known
+
+    def make_room(self, size: int = _ANSWER) -> None:
+        """Count what is added."""
+        self._size += size
+        if self._size > REMEMBERED:
+            self._known.clear()
+            self._size = size
 
 
 @dataclass(eq=False)
@@ -38,9 +68,11 @@ class Clause:
     # Doubts of the index: where an item has none of them, `rest` needs no look to be judged (of a
     # rule it then holds, of a guard it does not). None: only a look tells.
     doubts: frozenset[int] | None = None
+    # What stands for the answer of a part that raises.
+    unsure: bool = False
     # How often conditions of each rule raised; one for all clauses of a plan.
     errors: Counter[int] = field(default_factory=Counter)
-    _alive: dict[bytes, bool] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
 
     # Made when an item first needs them: of 10,000 rules few ever do.
     @cached_property
@@ -67,20 +99,30 @@ class Clause:
         """Return whether it can hold for items of a resource; judged once for each resource."""
         if not self.on_resource:
             return True
-        known = self._alive.get(resource)
-        if known is None:
-            if len(self._alive) >= REMEMBERED:
-                self._alive.clear()
-            known = self._alive[resource] = self._all(self.on_resource, decoded(resource))
-        return known
+        answers = self.answers.of(resource)
+        if self not in answers:
+            self.answers.make_room()
+            answers[self] = self._asked(decoded(resource))
+        answer = answers[self]
+        return self.failed() if answer is None else answer
+
+    def _asked(self, resource: Any) -> bool | None:
+        try:
+            return all(test(resource) for test in self.on_resource)
+        except EvaluationError:
+            return None
 
     def in_scope(self, owner: Any) -> bool:
         """Return whether it can hold for items of a scope."""
-        return self._all(self.on_scope, owner)
+        try:
+            return all(test(owner) for test in self.on_scope)
+        except EvaluationError:
+            return self.failed()
 
-    def failed(self) -> None:
-        """Count that it raised."""
+    def failed(self) -> bool:
+        """Count that a part of it raised, and return what stands for the answer."""
         self.errors[self.rule] += 1
+        return self.unsure
 
     def holds(self, fields: Any, find: Find, whole: Any) -> bool:
         """Return whether what is left of it holds too."""
@@ -88,23 +130,24 @@ class Clause:
         try:
             return test is None or test(fields, find, whole)
         except EvaluationError:
-            self.failed()
-            return False
+            return self.failed()
+
+    def holds_for_any(self, whole: Any) -> bool:
+        """Return whether it holds for some part of an item; of the item itself, it does."""
+        if self.part is None:
+            return True
+        try:
+            parts = whole.parts
+        except EvaluationError:
+            return self.failed()
+        return any(self.holds_for(whole, part) for part in range(parts))
 
     def holds_for(self, whole: Any, part: int) -> bool:
         """Return whether it holds for one part of an item."""
         try:
             return self.part is None or self.part(whole, part)
         except EvaluationError:
-            self.failed()
-            return False
-
-    def _all(self, tests: Sequence[SharedTest], message: Any) -> bool:
-        try:
-            return all(test(message) for test in tests)
-        except EvaluationError:
-            self.failed()
-            return False
+            return self.failed()
 
 
 def nothing(_: str) -> None:

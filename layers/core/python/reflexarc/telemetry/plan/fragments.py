@@ -103,13 +103,9 @@ def _reading(slot: Slot, signal: OtlpSignal) -> Callable[[Any], object]:
 
 def _raw(slot: Slot) -> str:
     """Return the source of a slot's raw form."""
-    match slot:
-        case Attribute(key):
-            return f"find({key!r})"
-        case Header("body"):
-            return "merged(x.body)"
-        case Header(name):
-            return f"x.{name}"
+    if isinstance(slot, Attribute):
+        return f"find({slot.key!r})"
+    return "merged(x.body)" if slot.name == "body" else f"x.{slot.name}"
 
 
 def _is_time(slot: Slot) -> bool:

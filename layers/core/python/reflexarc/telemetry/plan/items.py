@@ -51,7 +51,7 @@ class ItemPlan:
     doubter: Finder
     # Clauses that no pattern finds: every item may meet them.
     everywhere: Sequence[int]
-    # How often conditions of each rule raised, filled by the clauses.
+    # How often conditions of each rule raised in the last request, filled by the clauses.
     errors: Counter[int] = field(default_factory=Counter)
     small: int = SMALL
     # Whoever decides reads attributes of every item that a clause holds for.
@@ -66,12 +66,6 @@ class ItemPlan:
         self.resources = Decoder(RESOURCES[self.signal].FromString)
         self.scopes = Decoder(SCOPES[self.signal].FromString)
 
-    def take_errors(self) -> Counter[int]:
-        """Return how often conditions raised since this was last asked, by rule."""
-        errors = self.errors.copy()
-        self.errors.clear()
-        return errors
-
     def hits(self, payload: bytes) -> Hits | None:
         """Return what the index finds in a request, None where no item can meet a clause."""
         if not self.clauses:
@@ -84,6 +78,7 @@ class ItemPlan:
 
         `fields` is the request as read by `shadow.headers`, where the caller has it already.
         """
+        self.errors.clear()
         if not parts.starts:
             return
         few = len(parts.starts) <= self.small and len(self.clauses) < SMALL_CLAUSES
@@ -167,7 +162,8 @@ class ItemPlan:
                     ):
                         holding.append(number)
                 except EvaluationError:
-                    clause.failed()
+                    if clause.failed():
+                        holding.append(number)
             if holding:
                 pending.append((item, x, Whole(owner, item), holding))
         return pending

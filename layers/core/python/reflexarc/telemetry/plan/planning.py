@@ -8,7 +8,7 @@ from functools import partial
 from reflexarc.engines.otlp.shadow import POINTS
 from reflexarc.engines.ottl.syntax import Condition
 from reflexarc.events.otlp_batch import OtlpSignal
-from reflexarc.telemetry.plan.clauses import Clause
+from reflexarc.telemetry.plan.clauses import Answers, Clause
 from reflexarc.telemetry.plan.finding import Finder
 from reflexarc.telemetry.plan.fragments import test_of
 from reflexarc.telemetry.plan.guarding import Guards
@@ -49,15 +49,21 @@ def plan_of(
     *,
     also: frozenset[str] = frozenset(),
     always_looks: bool = False,
+    unsure: bool = False,
     small: int = SMALL,
 ) -> ItemPlan:
     """Return the plan for conditions in their order.
 
-    `also` are plain fields that are read besides; `always_looks` where attributes are.
+    `also` are plain fields that are read besides; `always_looks` where attributes are. `unsure`
+    stands for the answer of a condition that raises; a guard that raises always holds.
     """
     errors: Counter[int] = Counter()
-    clauses = [clause_of(each, signal, errors) for each in stated]
-    watching = [(each.who, clause_of(each.stated, signal, Counter())) for each in guards]
+    answers = Answers()
+    clauses = [clause_of(each, signal, errors, answers, unsure=unsure) for each in stated]
+    watching = [
+        (each.who, clause_of(each.stated, signal, Counter(), answers, unsure=True))
+        for each in guards
+    ]
     index, doubts = _Index(signal), _Doubts(_Index(signal))
     everywhere = [n for n, each in enumerate(stated) if not index.note(n, each.condition)]
     for each, clause in zip(stated, clauses, strict=True):
@@ -80,7 +86,9 @@ def plan_of(
     )
 
 
-def clause_of(stated: Stated, signal: OtlpSignal, errors: Counter[int]) -> Clause:
+def clause_of(
+    stated: Stated, signal: OtlpSignal, errors: Counter[int], answers: Answers, *, unsure: bool
+) -> Clause:
     """Return a condition split by what it takes to judge it."""
     parts = sorted_by_price(stated.condition, signal)
     return Clause(
@@ -93,7 +101,9 @@ def clause_of(stated: Stated, signal: OtlpSignal, errors: Counter[int]) -> Claus
         part=part_test(parts.part, stated.context)
         if parts.part or stated.context == _EVENT
         else None,
+        unsure=unsure,
         errors=errors,
+        answers=answers,
     )
 
 

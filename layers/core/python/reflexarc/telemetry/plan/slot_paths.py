@@ -33,10 +33,8 @@ class SlotPaths:
 
     def read(self, path: Path) -> Fragment:
         """Return the argument that a path is, or what its further keys lead to in it."""
-        slot = slot_of(path, self.signal)
-        if slot is None:
-            raise LookupError(path)
-        name = f"slot{self.slots.index(slot)}"
+        number = self.slots.index(slot_of(path, self.signal))
+        name, slot = self.parameters[number], self.slots[number]
         keys = tuple(key.value for key in path.keys if isinstance(key, Literal))
         if inner := keys[indexes_into(slot) :]:
             return Fragment(

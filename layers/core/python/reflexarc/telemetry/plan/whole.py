@@ -25,7 +25,9 @@ RESOURCES: dict[OtlpSignal, type[Message]] = {
     "metrics": ResourceMetrics,
     "logs": ResourceLogs,
 }
+# How many messages are remembered, and of how many bytes: decoded they take several times that.
 REMEMBERED = 1_024
+REMEMBERED_SIZE = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Decoder:
 
     parse: Callable[[bytes], Any]
     _known: dict[bytes, Any] = field(default_factory=dict)
+    _size: int = 0
 
     def __call__(self, data: bytes) -> Any:
         """Return the message; raises Malformed where the bytes are none."""
@@ -43,8 +46,10 @@ class Decoder:
                 known = self.parse(data)
             except DecodeError as error:
                 raise Malformed(f"not OTLP: {error}") from error
-            if len(self._known) >= REMEMBERED:
+            self._size += len(data)
+            if len(self._known) >= REMEMBERED or self._size > REMEMBERED_SIZE:
                 self._known.clear()
+                self._size = len(data)
             self._known[data] = known
         return known
 
@@ -91,3 +96,12 @@ class Whole:
             except DecodeError as error:
                 raise EvaluationError("the item cannot be decoded") from error
         return self._item
+
+    @property
+    def parts(self) -> int:
+        """Return how many events a span has, or points a metric; raises as `item` does."""
+        item = self.item
+        if self.owner.signal == "traces":
+            return len(item.events)
+        kind = item.WhichOneof("data")
+        return len(getattr(item, kind).data_points) if kind else 0
