@@ -1,0 +1,396 @@
+"""What becomes of metrics and each of their points."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+from reflexarc.telemetry.rules import Rule
+from tests.support.data_points import DELTA, gauges, histogram, histograms, number, sums
+from tests.support.otlp import gauge, metrics
+from tests.support.otlp_conditions import parts_of, plain_map
+from tests.support.otlp_requests import nested
+from tests.support.rule_sets import applied, compiled, counts, items_in, names_in
+from tests.support.rule_writing import rule
+
+ABC = metrics(gauge("a", (1.0, {"n": 1}), (2.0, {"n": 2})), gauge("b", (3.0, {"n": 1})), gauge("c"))
+BY_REGION = {"keep": ["region"]}
+
+
+def aggregates(name: str = "merges", how: Mapping[str, Any] = BY_REGION, **more: Any) -> Rule:
+    return rule(name, "aggregate", aggregate=dict(how), **(more or {"metric": "true"}))
+
+
+def request(*messages: bytes) -> bytes:
+    """Return a request of metrics, each as its bytes."""
+    return metrics(*map(Metric.FromString, messages))
+
+
+def values_in(payload: bytes) -> list[list[Any]]:
+    """Return the values of the points of each metric."""
+    return [
+        [getattr(point, point.WhichOneof("value")) for point in parts_of("metrics", metric)]
+        for metric in items_in("metrics", payload)
+    ]
+
+
+# What goes
+
+
+def test_a_condition_on_a_metric_takes_all_its_points() -> None:
+    outcome = applied("metrics", ABC, rule("r", metric='name == "a"'))
+
+    assert names_in("metrics", outcome.payload) == ["b", "c"]
+    did = counts(outcome.account)["r"]
+    size = 2 + items_in("metrics", ABC)[0].ByteSize()
+    assert (did.matched, did.removed, did.size) == (2, 2, size)
+
+
+def test_a_condition_on_points_takes_those_for_which_it_holds() -> None:
+    outcome = applied("metrics", ABC, rule("r", datapoint='attributes["n"] == 2'))
+
+    assert values_in(outcome.payload) == [[1.0], [3.0], []]
+    did = counts(outcome.account)["r"]
+    point = parts_of("metrics", items_in("metrics", ABC)[0])[1]
+    assert (did.matched, did.removed, did.size) == (1, 1, point.ByteSize())
+
+
+def test_a_metric_that_loses_its_last_point_goes_with_it() -> None:
+    outcome = applied("metrics", ABC, rule("r", datapoint='attributes["n"] == 1'))
+
+    assert names_in("metrics", outcome.payload) == ["a", "c"]
+    assert outcome.account.removed == 2
+
+
+def test_a_metric_goes_when_several_rules_have_taken_its_points() -> None:
+    rules = [rule(f"r{n}", datapoint=f'attributes["n"] == {n}') for n in (1, 2)]
+
+    outcome = applied("metrics", ABC, *rules)
+
+    assert names_in("metrics", outcome.payload) == ["c"]
+    assert {name: each.removed for name, each in counts(outcome.account).items()} == {
+        "r1": 2,
+        "r2": 1,
+    }
+
+
+def test_scopes_and_resources_that_lose_everything_go() -> None:
+    payload = metrics(gauge("a", (1.0, {}))) + metrics(gauge("b", (1.0, {})))
+
+    left = applied("metrics", payload, rule("r", metric='name == "a"')).payload
+
+    assert left == metrics(gauge("b", (1.0, {})))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Metric(name="x"),
+        gauge("x"),
+        Metric.FromString(sums()),
+        Metric.FromString(histograms()),
+    ],
+)
+def test_a_metric_without_points_goes_where_a_condition_on_metrics_holds(message: Metric) -> None:
+    message.name = "x"
+    payload = metrics(message)
+
+    outcome = applied("metrics", payload, rule("r", metric='name == "x"'))
+    by_points = applied("metrics", payload, rule("r", datapoint='attributes["n"] != 1'))
+
+    assert outcome.payload == b""
+    assert outcome.account.received == 0
+    assert counts(outcome.account)["r"].size == len(message.SerializeToString()) + 2
+    assert by_points.payload is payload
+
+
+def test_the_rest_of_a_metric_stays_byte_for_byte() -> None:
+    unknown = b"\xfa\x3e\x03new"
+    data = b"".join(
+        nested(point.SerializeToString() + unknown, 1) for point in (number(1), number(2))
+    )
+    head = b"\x12\x05about" + unknown  # a description before all else
+    payload = nested(head + nested(data + unknown, 5) + b"\x0a\x01a", 1, 2, 2)
+
+    left = applied("metrics", payload, rule("r", datapoint="value_int == 1")).payload
+
+    kept = nested(number(2).SerializeToString() + unknown, 1) + unknown
+    assert left == nested(head + b"\x0a\x01a" + nested(kept, 5), 1, 2, 2)
+
+
+def test_data_of_several_kinds_is_told_by_the_last() -> None:
+    gauge_of = nested(b"".join(nested(number(n).SerializeToString(), 1) for n in (1, 2)), 5)
+    sum_of = nested(b"".join(nested(number(n).SerializeToString(), 1) for n in (1, 3)), 7)
+    payload = nested(b"\x0a\x01a" + gauge_of + sum_of + gauge_of, 1, 2, 2)
+
+    outcome = applied("metrics", payload, rule("r", datapoint="value_int == 1"))
+
+    assert values_in(outcome.payload) == [[2]]
+    assert outcome.account.received == 2
+
+
+# Whose turn it is
+
+
+def test_each_point_is_counted_for_the_first_rule_that_holds() -> None:
+    rules = [
+        rule("late", metric="true", priority=200),
+        rule("first", datapoint='attributes["n"] == 2'),
+        rule("keeps", "keep", metric='name == "b"'),
+    ]
+
+    outcome = applied("metrics", ABC, *rules)
+
+    assert names_in("metrics", outcome.payload) == ["b"]
+    assert {
+        name: (each.matched, each.removed) for name, each in counts(outcome.account).items()
+    } == {
+        "first": (1, 1),
+        "keeps": (1, 0),
+        "late": (1, 1),
+    }
+
+
+def test_a_rule_that_keeps_some_points_keeps_the_metric() -> None:
+    keeps = rule("keeps", "keep", datapoint='attributes["n"] == 1')
+
+    outcome = applied("metrics", ABC, keeps, rule("r", metric="true"))
+
+    assert values_in(outcome.payload) == [[1.0], [3.0]]
+    assert outcome.account.removed == 1
+
+
+def test_a_rule_that_keeps_a_metric_without_points_keeps_it() -> None:
+    keeps = rule("keeps", "keep", metric='name == "c"')
+
+    outcome = applied("metrics", ABC, keeps, rule("r", metric="true"))
+
+    assert names_in("metrics", outcome.payload) == ["c"]
+
+
+def test_a_rule_in_shadow_counts_each_point_once_and_leaves_it_to_the_next() -> None:
+    shadow = rule(
+        "shadow", shadow=True, metric=['name == "a"', "true"], datapoint='attributes["n"] == 1'
+    )
+
+    alone = applied("metrics", ABC, shadow)
+    both = applied("metrics", ABC, shadow, rule("r", metric='name != "b"'))
+
+    assert alone.payload is ABC
+    did = counts(alone.account)["shadow"]
+    assert (did.matched, did.shadowed, did.removed) == (3, 3, 0)
+    assert names_in("metrics", both.payload) == ["b"]
+    assert counts(both.account)["shadow"].shadowed == 3
+
+
+def test_a_rule_in_shadow_keeps_nothing() -> None:
+    shadow = rule("shadow", "keep", shadow=True, metric="true")
+
+    outcome = applied("metrics", ABC, shadow, rule("r", metric="true"))
+
+    assert outcome.payload == b""
+    assert (counts(outcome.account)["shadow"].matched, outcome.account.removed) == (3, 3)
+    assert counts(outcome.account)["shadow"].shadowed == 0
+
+
+def test_two_conditions_of_a_rule_take_a_point_once() -> None:
+    taking = rule("r", datapoint=['attributes["n"] == 1', 'attributes["n"] < 3'])
+
+    did = counts(applied("metrics", ABC, taking).account)["r"]
+
+    assert (did.matched, did.removed) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"metric": "Int(name) > 1 / 0"},
+        {"metric": 'Hour(Time(name, "%H")) == 1'},
+        {"datapoint": 'Int(attributes["t"]) > 1 / 0'},
+        {"metric": 'Int(resource.attributes["a"]) > 1 / 0'},
+        {"metric": "Int(scope.name) > 1 / 0"},
+    ],
+)
+def test_a_condition_that_raises_keeps_the_points_and_is_counted(stated: dict[str, str]) -> None:
+    payload = metrics(gauge("a", (1.0, {"t": "noon"})), resource={"a": "b"})
+    rules = [rule("bad", **stated), rule("good", datapoint='attributes["t"] == "noon"')]
+
+    alone, both = applied("metrics", payload, rules[0]), applied("metrics", payload, *rules)
+
+    assert alone.payload is payload
+    assert counts(alone.account)["bad"].errors == 1
+    assert counts(both.account)["good"].removed == 1
+
+
+def test_a_condition_may_read_all_that_is_above_a_point() -> None:
+    condition = (
+        'attributes["n"] == 1 and metric.name == "a" and resource.attributes["k"] == "v"'
+        ' and scope.name == ""'
+    )
+    payload = ABC + metrics(*items_in("metrics", ABC), resource={"k": "v"})
+
+    outcome = applied("metrics", payload, rule("r", datapoint=condition))
+
+    assert values_in(outcome.payload) == [[1.0, 2.0], [3.0], [], [2.0], [3.0], []]
+
+
+# Merging
+
+
+def test_points_are_merged_and_what_they_became_is_counted_apart() -> None:
+    payload = request(
+        sums(*(number(n, region="eu", pod=f"p{n}") for n in (1, 2, 3)), number(4, region="us"))
+    )
+
+    outcome = applied("metrics", payload, aggregates())
+
+    assert values_in(outcome.payload) == [[6, 4]]
+    did = counts(outcome.account)["merges"]
+    assert (did.matched, did.removed, did.emitted) == (4, 4, 2)
+    labels = [
+        plain_map(each.attributes)
+        for each in parts_of("metrics", items_in("metrics", outcome.payload)[0])
+    ]
+    assert labels == [{"region": "eu"}, {"region": "us"}]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (sums(number(1), temporality=2), "a cumulative sum"),
+        (sums(number(1), temporality=0), "a sum that does not say"),
+        (gauges(number(1.0)), "a gauge needs a function"),
+        (
+            histograms(histogram([1, 2, 3]), histogram([1, 1], explicit_bounds=[5])),
+            "different bounds",
+        ),
+    ],
+)
+def test_what_cannot_be_merged_stays_with_the_reason_counted(message: bytes, reason: str) -> None:
+    payload = request(message)
+
+    outcome = applied("metrics", payload, aggregates(), rule("later", metric="true"))
+
+    assert outcome.payload is payload
+    ((said, points),) = outcome.account.refusals.items()
+    assert said.startswith("merges: ")
+    assert reason in said
+    assert points == outcome.account.received
+    assert counts(outcome.account).keys() == {"merges"}
+
+
+def test_a_metric_without_points_is_nothing_to_merge_and_stays() -> None:
+    payload = metrics(Metric(name="x"), gauge("y"))
+
+    outcome = applied("metrics", payload, aggregates(), rule("later", metric="true"))
+
+    assert outcome.payload is payload
+    assert outcome.account.refusals == {}
+
+
+def test_a_point_without_a_value_stays_as_it_is() -> None:
+    empty = number(None, region="eu")
+    payload = request(sums(number(1, region="eu"), number(2, region="eu"), empty))
+
+    outcome = applied("metrics", payload, aggregates())
+
+    points = parts_of("metrics", items_in("metrics", outcome.payload)[0])
+    assert [point.WhichOneof("value") for point in points] == [None, "as_int"]
+    assert counts(outcome.account)["merges"].removed == 2
+
+
+def test_rules_that_drop_and_rules_that_merge_share_a_metric() -> None:
+    points = [
+        number(n, region=region) for n, region in ((1, "eu"), (2, "eu"), (4, "us"), (8, "ap"))
+    ]
+    rules = [
+        rule("keeps", "keep", datapoint='attributes["region"] == "ap"'),
+        rule("drops", datapoint='attributes["region"] == "us"'),
+        aggregates(),
+    ]
+
+    outcome = applied("metrics", request(sums(*points)), *rules)
+
+    assert values_in(outcome.payload) == [[8, 3]]
+    did = counts(outcome.account)
+    assert (did["drops"].removed, did["merges"].removed, did["merges"].emitted) == (1, 2, 1)
+    assert did["drops"].size == points[2].ByteSize()
+
+
+def test_a_refusal_of_one_rule_does_not_stop_another() -> None:
+    points = [number(float(n), region=region) for n, region in ((1, "eu"), (2, "us"), (4, "us"))]
+    rules = [
+        aggregates("refused", datapoint='attributes["region"] == "eu"'),
+        aggregates("merged", {**BY_REGION, "function": "max"}),
+    ]
+
+    outcome = applied("metrics", request(gauges(*points)), *rules)
+
+    assert values_in(outcome.payload) == [[1.0, 4.0]]
+    assert outcome.account.refusals == {
+        "refused: a gauge needs a function: min, max, mean, last or sum": 1
+    }
+
+
+def test_what_somebody_reads_is_not_merged() -> None:
+    payload = request(sums(number(1, region="eu"), number(2, region="eu")))
+    merges = aggregates(shadow=True, metric="true")
+
+    did = counts(applied("metrics", payload, merges).account)["merges"]
+
+    assert (did.shadowed, did.emitted, did.removed) == (2, 0, 0)
+
+
+def test_temporality_stays_with_what_was_merged() -> None:
+    payload = request(sums(number(1, region="eu"), number(2, region="eu")))
+
+    (left,) = items_in("metrics", applied("metrics", payload, aggregates()).payload)
+
+    assert left.sum.aggregation_temporality == DELTA
+    assert left.sum.is_monotonic
+
+
+# Metrics that cannot be decoded
+
+
+BAD = b"\x0a\x01\xff"  # a name that is not UTF-8
+POINTS = nested(nested(number(1).SerializeToString(), 1) * 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("message", "stated", "errors"),
+    [
+        (BAD + POINTS, {"datapoint": "value_int == 1"}, 2),
+        (BAD + POINTS, {"datapoint": 'attributes["a"] == nil', "metric": 'name == "b"'}, 3),
+        (BAD + POINTS, {"metric": "type == METRIC_DATA_TYPE_GAUGE"}, 1),
+    ],
+)
+def test_a_metric_that_cannot_be_decoded_stays(
+    message: bytes, stated: dict[str, str], errors: int
+) -> None:
+    payload = nested(message, 1, 2, 2)
+
+    outcome = compiled([rule("r", **stated)]).apply("metrics", payload)
+
+    assert outcome.payload is payload
+    assert counts(outcome.account)["r"].errors == errors
+
+
+def test_a_metric_that_cannot_be_decoded_is_not_merged() -> None:
+    payload = nested(BAD + POINTS, 1, 2, 2)
+
+    outcome = compiled([aggregates(metric='unit == ""')]).apply("metrics", payload)
+
+    assert outcome.payload is payload
+    assert outcome.account.refusals == {"merges: a metric that cannot be read cannot be merged": 2}
+
+
+def test_data_of_several_kinds_that_cannot_be_decoded_stays() -> None:
+    payload = nested(BAD + POINTS + nested(b"", 7) + POINTS, 1, 2, 2)
+
+    outcome = compiled([aggregates(metric='unit == ""')]).apply("metrics", payload)
+
+    assert outcome.payload is payload
+    assert counts(outcome.account)["merges"].errors == 1
+    assert outcome.account.kept == outcome.account.received == 2
