@@ -17,20 +17,21 @@ from tests.support.rule_sets import compiled
 from tests.support.rule_writing import rule
 
 REDACTS = {"attributes": ["tenant"]}
+MERGES = {"keep": ["tenant"], "function": "sum"}
 # Between them they read whatever can be read.
 RULES: dict[OtlpSignal, list[Rule]] = {
     "traces": [
         rule("cuts", spanevent='attributes["tenant"] != "umbrella" and resource.schema_url == ""'),
-        rule("samples", "sample", percent=50, span='attributes["x"] == 5 or trace_state["a"] == "b"'),
+        rule("samples", "sample", percent=50, span='attributes["x"] == 5 or kind == 2'),
         rule("takes", span='IsMatch(name, "health") and end_time_unix_nano > start_time_unix_nano'),
-        rule("shared", span='resource.attributes["tenant"] == "umbrella" and scope.name == "scope"'),
+        rule("shared", span='resource.attributes["tenant"] == "umbrella" and scope.name == "a"'),
         rule("redacts", "redact", redact=REDACTS, span='attributes["tenant"] != nil'),
-        rule("guarded", span='links != nil and Len(events) > 5'),
+        rule("whole", span="links != nil and Len(events) > 5"),
     ],
     "metrics": [
         rule("takes", metric='IsMatch(name, "health") or unit == "a"'),
         rule("points", datapoint='attributes["tenant"] == "umbrella" or start_time_unix_nano == 0'),
-        rule("merges", "aggregate", aggregate={"keep": ["tenant"], "function": "sum"}, metric="true"),
+        rule("merges", "aggregate", aggregate=MERGES, metric="true"),
         rule("shared", metric='resource.attributes["tenant"] == "umbrella"', priority=1),
         rule("redacts", "redact", redact=REDACTS, datapoint='attributes["tenant"] != nil'),
     ],
@@ -40,7 +41,7 @@ RULES: dict[OtlpSignal, list[Rule]] = {
         rule("shared", log_record='scope.version == "1.0" and trace_id.string != ""'),
         rule("redacts", "redact", redact=REDACTS, log_record='attributes["tenant"] != nil'),
     ],
-}  # fmt: skip
+}
 
 
 def every(signal: OtlpSignal) -> list[RuleSet]:

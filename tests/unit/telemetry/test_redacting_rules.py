@@ -206,7 +206,7 @@ def test_a_condition_on_events_holds_for_a_span_of_which_one_meets_it() -> None:
         {"spanevent": "Int(name) > 1 / 0"},
     ],
 )
-def test_an_item_that_cannot_be_judged_is_redacted(stated: dict[str, str]) -> None:
+def test_an_item_that_cannot_be_judged_is_redacted(stated: dict[str, Any]) -> None:
     first, second = span(1, "a", who=MAIL), span(2, "a", who=MAIL)
     for each in (first, second):
         each.events.add(name="e")

@@ -124,7 +124,3 @@ def test_a_clause_without_tests_holds() -> None:
     assert clause.header is None
     assert clause.holds(None, nothing, None)
     assert clause.holds_for_any(None)
-
-
-def test_nothing_is_found_where_there_are_no_attributes() -> None:
-    assert nothing("tenant") is None

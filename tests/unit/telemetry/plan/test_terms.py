@@ -68,8 +68,8 @@ def test_each_context_has_its_own_plain_fields(text: str, context: str, price: s
 
 def test_parts_of_an_and_are_sorted_one_by_one() -> None:
     text = (
-        'name == "a" and (resource.attributes["b"] == "c" and (attributes["d"] == "e" and kind == 1))'
-        ' and (scope.name == "f" or name == "g") and trace_id.string == "h"'
+        'name == "a" and (resource.attributes["b"] == "c" and (attributes["d"] == "e"'
+        ' and kind == 1)) and (scope.name == "f" or name == "g") and trace_id.string == "h"'
     )
 
     assert prices(text) == {"header": 2, "resource": 1, "attributes": 1, "whole": 2}
