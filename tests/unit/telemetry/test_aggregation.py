@@ -21,7 +21,13 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from pydantic import ValidationError
 
 from reflexarc.engines.otlp.wire import field_of
-from reflexarc.telemetry.aggregation import Aggregated, Aggregation, aggregated, with_points
+from reflexarc.telemetry.aggregation import (
+    Aggregated,
+    Aggregation,
+    Refused,
+    aggregated,
+    with_points,
+)
 from tests.support.data_points import (
     BY_REGION,
     SECOND,
@@ -104,6 +110,20 @@ def test_values_of_another_type_and_attributes_that_are_absent_are_different() -
     )
 
     assert values(merged(sums(one, other, third))) == [1, 2, 4]
+
+
+def test_what_a_point_left_alone_is_called_is_given_to_no_other() -> None:
+    total, one, other = (
+        number(9, region="eu"),
+        number(1, region="eu", user="a"),
+        number(2, user="b"),
+    )
+    later = number(9, 3_600, region="eu")
+
+    made = aggregated(sums(total, one, other), [1, 2], BY_REGION)
+
+    assert made == Refused("a point that the rule does not meet has the labels of the merged ones")
+    assert values(merged(sums(later, one, other), chosen=[1, 2])) == [1, 2]
 
 
 def test_points_of_another_interval_stay_apart() -> None:

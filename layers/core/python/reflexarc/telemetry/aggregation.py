@@ -9,7 +9,7 @@ restart. Such metrics are left as they are, and the reason is counted.
 https://opentelemetry.io/docs/specs/otel/metrics/data-model/#temporality
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Annotated, Literal, Self
@@ -95,8 +95,13 @@ def aggregated(message: bytes, chosen: Collection[int], how: Aggregation) -> Agg
         return Refused(reason)
     points = getattr(metric, kind).data_points
     taken = [number for number in chosen if _is_measured(points[number])]
+    groups = _groups([points[number] for number in taken], how)
+    met = set(chosen)
+    others = (points[number] for number in range(len(points)) if number not in met)
+    if any(_identity(point, how.interval_s) in groups for point in others):
+        return Refused("a point that the rule does not meet has the labels of the merged ones")
     merged: list[bytes] = []
-    for group in _groups([points[number] for number in taken], how):
+    for group in groups.values():
         made = _merged(group, how, "sum" if kind == "sum" else how.function or "last")
         if isinstance(made, Refused):
             return made
@@ -124,17 +129,27 @@ def _is_measured(point: Point) -> bool:
     return not point.flags & _NO_VALUE
 
 
-def _groups(points: Iterable[Point], how: Aggregation) -> Iterable[list[Point]]:
-    groups: dict[tuple[object, ...], list[Point]] = {}
+_Identity = tuple[object, ...]
+
+
+def _groups(points: Iterable[Point], how: Aggregation) -> dict[_Identity, list[Point]]:
+    """Return points by what is left of their labels, and by interval."""
+    groups: dict[_Identity, list[Point]] = {}
     for point in points:
-        labels = sorted(
-            (each.key, each.value.SerializeToString(deterministic=True))
-            for each in point.attributes
-            if how.keeps(each.key)
-        )
-        interval = point.time_unix_nano // (how.interval_s * _NANOSECONDS)
-        groups.setdefault((interval, *labels), []).append(point)
-    return groups.values()
+        groups.setdefault(_identity(point, how.interval_s, how.keeps), []).append(point)
+    return groups
+
+
+def _identity(
+    point: Point, interval_s: int, keeps: Callable[[str], bool] = lambda _: True
+) -> _Identity:
+    """Return what points that are merged have in common."""
+    labels = sorted(
+        (each.key, each.value.SerializeToString(deterministic=True))
+        for each in point.attributes
+        if keeps(each.key)
+    )
+    return (point.time_unix_nano // (interval_s * _NANOSECONDS), *labels)
 
 
 def _merged(points: Sequence[Point], how: Aggregation, function: Function) -> Point | Refused:

@@ -17,6 +17,7 @@ from reflexarc.engines.ottl.values import EvaluationError, int64
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.clauses import Test
 from reflexarc.telemetry.plan.memo import Memo
+from reflexarc.telemetry.plan.plain_attributes import Merged, check_whole
 from reflexarc.telemetry.plan.plainly import whole_test
 from reflexarc.telemetry.plan.slot_paths import SlotPaths, value_of
 from reflexarc.telemetry.plan.slots import Attribute, Header, Slot, slot_of
@@ -67,11 +68,18 @@ def test_of(
     """
     if not conditions and not wholes:
         return None
-    source = _Source(signal, {"merged": merged})
+    source = _Source(signal, {"merged": merged, "Merged": Merged})
     parts = [source.part(condition) for condition in conditions]
     parts += [f"{source.name(whole_test(each, signal))}(whole)" for each in wholes]
-    text = " and ".join(parts)
-    made: Test = eval(f"lambda x, find, whole: {text}", source.names)  # noqa: S307 - our own source
+    text = (
+        "def test(x, find, whole):\n"
+        "    try:\n"
+        f"        return {' and '.join(parts)}\n"
+        "    except Merged:\n"
+        "        return test(x, whole.find, whole)\n"
+    )
+    exec(text, source.names)  # noqa: S102 - our own source
+    made: Test = source.names["test"]
     return made
 
 
@@ -93,6 +101,8 @@ def _judging(holds: Callable[..., bool], slot: Slot, signal: OtlpSignal) -> Call
 
 def _reading(slot: Slot, signal: OtlpSignal) -> Callable[[Any], object]:
     def read(raw: Any) -> object:
+        if isinstance(slot, Attribute):
+            check_whole(raw)
         try:
             return value_of(raw, slot, signal)
         except (DecodeError, UnicodeDecodeError) as error:

@@ -21,7 +21,7 @@ from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.clauses import Clause, Find, nothing
 from reflexarc.telemetry.plan.finding import Finder, Hits
 from reflexarc.telemetry.plan.guarding import Guards, Judged
-from reflexarc.telemetry.plan.whole import ITEMS, RESOURCES, SCOPES, Decoder, Owner, Whole
+from reflexarc.telemetry.plan.whole import RESOURCES, SCOPES, Decoder, Owner, Whole
 
 # So many items are judged before the next are read: it bounds what is in memory at a time.
 AT_ONCE = 10_000
@@ -88,8 +88,7 @@ class ItemPlan:
             return
         looks = _Looks(self, parts)
         for pending in self._pending(parts, found, everywhere, fields or self.fields(parts)):
-            due = looks.due(pending)
-            finds = dict(zip(due, self._finds(parts, due), strict=True))
+            finds = self._finds(parts, looks.due(pending))
             for item, x, whole, clauses in pending:
                 yield item, x, finds.get(item), whole, clauses
 
@@ -168,41 +167,25 @@ class ItemPlan:
                 pending.append((item, x, Whole(owner, item), holding))
         return pending
 
-    def _finds(self, parts: Framed, items: Sequence[int]) -> Sequence[Find]:
+    def _finds(self, parts: Framed, due: Sequence[_Pending]) -> Mapping[int, Find]:
         """Return for each item what finds the bytes of an attribute's value."""
         if self.signal not in shadow.ATTRIBUTES:
-            return [nothing] * len(items)
+            return {item: nothing for item, _, _, _ in due}
         data, starts, ends = parts.data, parts.starts, parts.ends
         # Items one behind the other, with their tags, are a scope.
-        joined = b"".join([data[starts[item] : ends[item]] for item in items])
+        joined = b"".join([data[starts[item] : ends[item]] for item, _, _, _ in due])
         try:
             maps = [each.a for each in shadow.attribute_maps(self.signal)(joined).x]
             # Where no attribute is written twice, the maps hold as many as there are.
             if sum(map(len, maps)) == len(shadow.all_attributes(self.signal)(joined).x.a):
-                return [each.get for each in maps]
+                return {each[0]: found.get for each, found in zip(due, maps, strict=True)}
             lists = shadow.attribute_lists(self.signal)(joined).x
         except DecodeError:
-            return [self._plainly(parts, item) for item in items]
-        return [
-            one.get if len(one) == len(other.a) else self._plainly(parts, item)
-            for one, other, item in zip(maps, lists, items, strict=True)
-        ]
-
-    def _plainly(self, parts: Framed, item: int) -> Find:
-        """Return the same of one item, by the plain schema: of equal keys the first counts."""
-        try:
-            message: Any = ITEMS[self.signal].FromString(parts.item(item))
-        except DecodeError:
-            return _unreadable
-        first: dict[str, bytes] = {}
-        for each in message.attributes:
-            first.setdefault(each.key, each.value.SerializeToString())
-        return first.get
-
-
-def _unreadable(_: str) -> None:
-    """Make every condition that reads an attribute fail: the item is kept, and counted."""
-    raise EvaluationError("the item cannot be decoded")
+            return {item: whole.find for item, _, whole, _ in due}
+        return {
+            item: found.get if len(found) == len(other.a) else whole.find
+            for (item, _, whole, _), found, other in zip(due, maps, lists, strict=True)
+        }
 
 
 class _Looks:
@@ -213,22 +196,20 @@ class _Looks:
         self.parts = parts
         self._found: Mapping[int, Sequence[int]] | None = None
 
-    def due(self, pending: Sequence[_Pending]) -> Sequence[int]:
+    def due(self, pending: Sequence[_Pending]) -> Sequence[_Pending]:
         """Return the items to look at."""
-        plan, everything = self.plan, [each[0] for each in pending]
+        plan = self.plan
         doubts = None if plan.always_looks else plan.guards.doubts
         if doubts is None or len(pending) < MANY_LOOKS:
-            return everything
+            return pending
         if plan.in_vain:
             plan.in_vain -= 1
-            return everything
+            return pending
         if self._found is None:
             hits = plan.doubter.index.hits(self.parts.data)
             self._found = plan.doubter.found(self.parts, hits, lambda doubted, _: doubted)
         due = [
-            item
-            for item, _, _, clauses in pending
-            if self._is_due(clauses, doubts, self._found.get(item, ()))
+            each for each in pending if self._is_due(each[3], doubts, self._found.get(each[0], ()))
         ]
         if len(due) > len(pending) * WORTHWHILE:
             plan.in_vain = BATCHES_WITHOUT

@@ -8,6 +8,8 @@ all is forgotten where too many came.
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from reflexarc.telemetry.plan.plain_attributes import Exact
+
 Raw = TypeVar("Raw")
 Answer = TypeVar("Answer")
 REMEMBERED = 4_096
@@ -24,7 +26,8 @@ class Memo(dict[Raw, Answer], Generic[Raw, Answer]):
     def __missing__(self, raw: Raw) -> Answer:
         """Work out the answer for a value that is new."""
         answer = self._work_out(raw)
-        if isinstance(raw, bytes) and len(raw) > LONGEST:
+        # What was read exactly must not answer for bytes that may be a part of something.
+        if isinstance(raw, bytes) and (len(raw) > LONGEST or isinstance(raw, Exact)):
             return answer
         if len(self) >= REMEMBERED:
             self.clear()

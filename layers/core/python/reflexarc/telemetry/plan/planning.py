@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from reflexarc.engines.otlp.shadow import POINTS
-from reflexarc.engines.ottl.syntax import Condition
+from reflexarc.engines.ottl.syntax import Compare, Condition
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.telemetry.plan.clauses import Answers, Clause
 from reflexarc.telemetry.plan.finding import Finder
@@ -180,13 +180,14 @@ class _Doubts:
     def of_presence(self, condition: Condition) -> frozenset[int] | None:
         """Return the doubts without which something that a clause asks of attributes is missing.
 
-        None where that can only be told by looking; no doubt where it asks nothing of them.
+        None where that can only be told by looking; no doubt where it asks nothing of them. Only
+        comparisons tell: they never raise, and what raises may not be taken for false.
         """
         parts = sorted_by_price(condition, self.index.signal)
         if not parts.attributes and not parts.whole:
             return frozenset()
         for each in parts.attributes:
-            if doubts := self._doubted([each]):
+            if isinstance(each, Compare) and (doubts := self._doubted([each])):
                 return doubts
         return None
 

@@ -1,6 +1,6 @@
 """Items, scopes and resources as plain OTLP messages, decoded when something asks for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from reflexarc.engines.otlp.framing import Framed, ResourcePart, ScopePart
 from reflexarc.engines.otlp.wire import Malformed
 from reflexarc.engines.ottl.values import EvaluationError
 from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.telemetry.plan.plain_attributes import plain_attributes
 
 ITEMS: dict[OtlpSignal, type[Message]] = {"traces": Span, "metrics": Metric, "logs": LogRecord}
 SCOPES: dict[OtlpSignal, type[Message]] = {
@@ -79,12 +80,13 @@ class Owner:
 class Whole:
     """One item and what it belongs to."""
 
-    __slots__ = ("_item", "number", "owner")
+    __slots__ = ("_attributes", "_item", "number", "owner")
 
     def __init__(self, owner: Owner, number: int) -> None:
         self.owner = owner
         self.number = number
         self._item: Any = None
+        self._attributes: Mapping[str, bytes] | None = None
 
     @property
     def item(self) -> Any:
@@ -105,3 +107,9 @@ class Whole:
             return len(item.events)
         kind = item.WhichOneof("data")
         return len(getattr(item, kind).data_points) if kind else 0
+
+    def find(self, key: str) -> bytes | None:
+        """Return the bytes of an attribute's value by the plain schema, None where it is absent."""
+        if self._attributes is None:
+            self._attributes = plain_attributes(self.item)
+        return self._attributes.get(key)
