@@ -137,11 +137,11 @@ def cloud() -> Iterator[Cloud]:
 
 
 def envelope(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((ENVELOPES / f"telemetry_rules-{name}.json").read_text())
+    read: dict[str, Any] = json.loads((ENVELOPES / f"{name}.json").read_text())
     return read
 
 
-TWO = envelope("traces-and-a-kernel-line")
+TWO = envelope("telemetry_rules-traces-and-a-kernel-line")
 
 
 def forwarded() -> dict[str, Any]:
@@ -213,7 +213,7 @@ def test_the_same_event_again_changes_nothing_and_sends_nothing(cloud: Cloud) ->
 def test_an_object_of_a_forwarder_is_a_batch_and_what_makes_no_sense_a_dead_letter(
     cloud: Cloud,
 ) -> None:
-    event = envelope("object-and-poison")
+    event = envelope("telemetry_rules-object-and-poison")
     told = json.loads(event["Records"][0]["body"])["Records"][0]["s3"]["object"]
     key = told["key"].replace("%3D", "=")
     cloud.s3.put_object(Bucket=BUCKET, Key=key, Body=PAYLOAD)
