@@ -36,7 +36,8 @@ def test_spans_are_remembered_with_how_often_they_came(client: Client) -> None:
     for payload in (traces(span(1), span(2)), traces(span(2))):
         assert post(client, payload).status == 200
 
-    assert told(client) == {"requests": 2, "spans": 2, "repeats": 1, "points": 0, "records": 0}
+    counts = {"requests": 2, "leaks": 0, "spans": 2, "repeats": 1, "points": 0, "records": 0}
+    assert told(client) == counts
     lines = client.http.get(f"{client.standins.url}/_otlp_spans", {"backend": "a"}).text()
     assert f"{2:032x}{2:016x} 2" in lines
 
@@ -46,6 +47,16 @@ def test_points_and_records_are_counted(client: Client) -> None:
     post(client, logs(record("a"), record("b"), record("c")), "logs")
 
     assert (told(client)["points"], told(client)["records"]) == (2, 3)
+
+
+def test_a_text_that_must_not_come_is_noticed_in_whatever_it_stands(client: Client) -> None:
+    assert configure(client, forbidden=["ada@example.com", "hunter2"]).status == 200
+
+    for name in ("GET /", "by ada@example.com", "[redacted:email]"):
+        assert post(client, traces(span(1, name))).status == 200
+    post(client, zstandard.compress(logs(record("hunter2"))), "logs", Content_Encoding="zstd")
+
+    assert (told(client)["requests"], told(client)["leaks"]) == (4, 2)
 
 
 @pytest.mark.parametrize(
