@@ -127,7 +127,6 @@ class MetricJudge:
         if not keeps and (guard := self.plan.guards.holding(metric.judged)):
             counts.guarded += len(points)
             tally.guards[guard] += len(points)
-            metric.kept = True
         elif rule.shadow:
             counts.shadowed += 0 if keeps else len(points)
             metric.shadowed.setdefault(number, set()).update(points)

@@ -200,7 +200,7 @@ def _guards(signal: OtlpSignal, reads: Iterable[Read]) -> list[Guarding]:
 def _redaction(
     signal: OtlpSignal, said: Sequence[_Said], salt: bytes, small: int
 ) -> RedactionRules:
-    plan = plan_of(signal, _stated(said), always_looks=True, unsure=True, small=small)
+    plan = plan_of(signal, _stated(said), unsure=True, small=small)
     redactors = [Redactor(rule.redact, salt=salt) for rule, _ in said if rule.redact]
     return RedactionRules(signal, plan, redactors)
 

@@ -25,6 +25,7 @@ from reflexarc.telemetry.plan.whole import RESOURCES, SCOPES, Decoder, Owner, Wh
 
 # So many items are judged before the next are read: it bounds what is in memory at a time.
 AT_ONCE = 10_000
+SIZE_AT_ONCE = 4 * 1024 * 1024
 # So many looks at attributes cost more than finding out which are due.
 MANY_LOOKS = 400
 # And where more than this share is due all the same, it is not asked for so many batches.
@@ -54,8 +55,6 @@ class ItemPlan:
     # How often conditions of each rule raised in the last request, filled by the clauses.
     errors: Counter[int] = field(default_factory=Counter)
     small: int = SMALL
-    # Whoever decides reads attributes of every item that a clause holds for.
-    always_looks: bool = False
     resources: Decoder = field(init=False)
     scopes: Decoder = field(init=False)
     # For so many batches it is not asked which looks are due.
@@ -88,9 +87,10 @@ class ItemPlan:
             return
         looks = _Looks(self, parts)
         for pending in self._pending(parts, found, everywhere, fields or self.fields(parts)):
-            finds = self._finds(parts, looks.due(pending))
-            for item, x, whole, clauses in pending:
-                yield item, x, finds.get(item), whole, clauses
+            for some in _within(SIZE_AT_ONCE, parts, pending):
+                finds = self._finds(parts, looks.due(some))
+                for item, x, whole, clauses in some:
+                    yield item, x, finds.get(item), whole, clauses
 
     def fields(self, parts: Framed) -> Any:
         """Return the plain fields of every item; raises Malformed where an item is none."""
@@ -188,6 +188,22 @@ class ItemPlan:
         }
 
 
+def _within(most: int, parts: Framed, pending: list[_Pending]) -> Iterator[list[_Pending]]:
+    """Yield the same items, so many bytes of them at a time."""
+    if parts.ends[pending[-1][0]] - parts.starts[pending[0][0]] <= most:
+        yield pending
+        return
+    some: list[_Pending] = []
+    size = 0
+    for each in pending:
+        size += parts.size(each[0])
+        if some and size > most:
+            yield some
+            some, size = [], parts.size(each[0])
+        some.append(each)
+    yield some
+
+
 class _Looks:
     """Tells which items' attributes matter for what becomes of them."""
 
@@ -199,7 +215,7 @@ class _Looks:
     def due(self, pending: Sequence[_Pending]) -> Sequence[_Pending]:
         """Return the items to look at."""
         plan = self.plan
-        doubts = None if plan.always_looks else plan.guards.doubts
+        doubts = plan.guards.doubts
         if doubts is None or len(pending) < MANY_LOOKS:
             return pending
         if plan.in_vain:

@@ -48,14 +48,13 @@ def plan_of(
     guards: Sequence[Guarding] = (),
     *,
     also: frozenset[str] = frozenset(),
-    always_looks: bool = False,
     unsure: bool = False,
     small: int = SMALL,
 ) -> ItemPlan:
     """Return the plan for conditions in their order.
 
-    `also` are plain fields that are read besides; `always_looks` where attributes are. `unsure`
-    stands for the answer of a condition that raises; a guard that raises always holds.
+    `also` are plain fields that are read besides. `unsure` stands for the answer of a condition
+    that raises; a guard that raises always holds.
     """
     errors: Counter[int] = Counter()
     answers = Answers()
@@ -82,7 +81,6 @@ def plan_of(
         everywhere=everywhere,
         errors=errors,
         small=small,
-        always_looks=always_looks,
     )
 
 

@@ -57,7 +57,7 @@ def _place(found: Sorted, condition: Condition, signal: OtlpSignal) -> list[Cond
     slots = {slot_of(path, signal) for path in paths_of(condition)}
     # A converter may read what no path names.
     hidden = any(converter.reads for converter in _converters(condition))
-    if hidden or None in slots or contexts & _SCOPED:
+    if hidden or None in slots:
         return found.whole
     plain = all(isinstance(slot, Header) and slot.name != "body" for slot in slots)
     return found.header if plain else found.attributes
