@@ -39,7 +39,7 @@ def kept_for(signal: OtlpSignal, payload: bytes, *reads: Read) -> str:
 
 
 def failed_span(code: Any) -> Span:
-    return Span(name="a", status=Status(code=code))
+    return Span(name="alpha", status=Status(code=code))
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_errors_and_server_errors_stay_of_spans(item: Span, who: str) -> None:
         (LogRecord(severity_number=24), "errors"),  # type: ignore[arg-type]
         (LogRecord(severity_number=16), ""),  # type: ignore[arg-type]
         (LogRecord(severity_text="ERROR"), ""),
-        (record("a", http__status_code=500), "server errors"),
-        (record("a", http__response__status_code=500), "server errors"),
-        (record("a", http__response__status_code=404), ""),
+        (record("alpha", http__status_code=500), "server errors"),
+        (record("alpha", http__response__status_code=500), "server errors"),
+        (record("alpha", http__response__status_code=404), ""),
     ],
 )
 def test_errors_and_server_errors_stay_of_logs(item: LogRecord, who: str) -> None:
@@ -102,7 +102,7 @@ def test_metrics_that_become_gpu_readings_stay(name: str) -> None:
 
 def test_who_reads_nothing_of_an_item_does_not_keep_it() -> None:
     outcome = applied(
-        "logs", logs(record("NVRM: Xid"), record("b")), takes_all("logs"), reads=READS
+        "logs", logs(record("NVRM: Xid"), record("beta")), takes_all("logs"), reads=READS
     )
 
     assert outcome.account.guards == {READS[0].who: 1}
@@ -110,9 +110,11 @@ def test_who_reads_nothing_of_an_item_does_not_keep_it() -> None:
 
 
 def test_a_guard_is_counted_only_for_what_a_rule_would_take() -> None:
-    payload = traces(span(1, "a", http__status_code=500), span(2, "b", http__status_code=500))
+    payload = traces(
+        span(1, "alpha", http__status_code=500), span(2, "beta", http__status_code=500)
+    )
 
-    outcome = applied("traces", payload, rule("r", span='name == "a"'))
+    outcome = applied("traces", payload, rule("r", span='name == "alpha"'))
 
     assert outcome.account.guards == {"server errors": 1}
     assert counts(outcome.account)["r"].guarded == 1
@@ -150,7 +152,7 @@ def test_events_of_a_span_that_a_guard_wants_stay() -> None:
     failed = failed_span(2)
     failed.events.add(name="noise")
     failed.events.add(name="noise")
-    rules = [rule("r", spanevent='name == "noise"'), rule("other", spanevent='name == "b"')]
+    rules = [rule("r", spanevent='name == "noise"'), rule("other", spanevent='name == "beta"')]
 
     outcome = applied("traces", traces(failed), *rules)
 
@@ -192,21 +194,21 @@ def test_every_point_of_a_metric_that_somebody_reads_stays() -> None:
 def test_a_guard_that_raises_keeps(condition: str) -> None:
     reader = Read(who="reader", signal="traces", conditions=(condition,))
 
-    assert kept_for("traces", traces(span(1, "a", at="noon")), reader) == "reader"
+    assert kept_for("traces", traces(span(1, "alpha", at="noon")), reader) == "reader"
 
 
 def test_a_guard_is_not_in_doubt_where_another_part_of_it_fails() -> None:
-    condition = 'Int(resource.attributes["service.name"]) > 1 / 0 and name == "b"'
+    condition = 'Int(resource.attributes["service.name"]) > 1 / 0 and name == "beta"'
     reader = Read(who="reader", signal="traces", conditions=(condition,))
 
-    assert kept_for("traces", traces(span(1, "a")), reader) == ""
+    assert kept_for("traces", traces(span(1, "alpha")), reader) == ""
 
 
 def test_an_item_that_cannot_be_decoded_is_kept_by_guards_that_read_its_attributes() -> None:
     # A key that is not UTF-8.
-    unreadable = nested(b"\x2a\x01a" + nested(b"\x0a\x01\xff", 9), 1, 2, 2)
+    unreadable = nested(b"\x2a\x05alpha" + nested(b"\x0a\x01\xff", 9), 1, 2, 2)
 
-    outcome = compiled([rule("r", span='name == "a"')]).apply("traces", unreadable)
+    outcome = compiled([rule("r", span='name == "alpha"')]).apply("traces", unreadable)
 
     assert outcome.payload is unreadable
     assert counts(outcome.account)["r"].guarded == 1
@@ -231,32 +233,32 @@ def test_guards_may_read_the_resource_and_the_scope() -> None:
 
 
 def test_the_first_who_wants_an_item_is_named() -> None:
-    both = span(1, "a", http__status_code=500)
+    both = span(1, "alpha", http__status_code=500)
     both.status.code = 2  # type: ignore[assignment]
     reader = Read(who="reader", signal="traces", conditions=("true",))
 
     assert kept_for("traces", traces(both), reader) == "errors"
-    assert kept_for("traces", traces(span(1, "a")), reader) == "reader"
+    assert kept_for("traces", traces(span(1, "alpha")), reader) == "reader"
 
 
 def test_one_reader_may_have_several_conditions() -> None:
-    reader = Read(who="reader", signal="traces", conditions=('name == "a"', 'name == "b"'))
+    reader = Read(who="reader", signal="traces", conditions=('name == "alpha"', 'name == "beta"'))
 
     outcome = applied(
         "traces",
-        traces(span(1, "a"), span(2, "b"), span(3, "c")),
+        traces(span(1, "alpha"), span(2, "beta"), span(3, "gamma")),
         takes_all("traces"),
         reads=[reader],
     )
 
-    assert names_in("traces", outcome.payload) == ["a", "b"]
+    assert names_in("traces", outcome.payload) == ["alpha", "beta"]
     assert outcome.account.guards == {"reader": 2}
 
 
 def test_attributes_that_come_twice_are_read_by_the_first() -> None:
-    twice = Span(name="a", attributes=attributes({"http.status_code": 500}))
+    twice = Span(name="alpha", attributes=attributes({"http.status_code": 500}))
     twice.attributes.extend(attributes({"http.status_code": 200}))
-    other = Span(name="a", attributes=attributes({"http.status_code": 200}))
+    other = Span(name="alpha", attributes=attributes({"http.status_code": 200}))
     other.attributes.extend(attributes({"http.status_code": 500}))
 
     assert kept_for("traces", traces(twice)) == "server errors"

@@ -19,7 +19,7 @@ from tests.support.rule_writing import rule
 LUCKY, LUCKLESS = b"t" * 9 + b"\xff" * 7, b"t" * 9 + b"\0" * 7
 # A span whose name is not UTF-8, and one with such a key; each with an event.
 BAD_NAME = b"\x2a\x01\xff" + nested(b"\x12\x05noise", 11)
-BAD_KEY = b"\x2a\x01a" + nested(b"\x0a\x01\xff", 9)
+BAD_KEY = b"\x2a\x05alpha" + nested(b"\x0a\x01\xff", 9)
 
 
 def sampling(percent: float = 50, **more: Any) -> Rule:
@@ -48,7 +48,7 @@ def test_spans_of_a_trace_stay_or_go_together() -> None:
 
 def test_a_span_that_stays_says_its_threshold_and_is_else_as_it_came() -> None:
     unknown = b"\xfa\x3e\x03new"
-    given = Span(name="a", trace_id=LUCKY, trace_state="vendor=1,ot=rv:ff000000000000;x:y,b=2")
+    given = Span(name="alpha", trace_id=LUCKY, trace_state="vendor=1,ot=rv:ff000000000000;x:y,b=2")
     item = given.SerializeToString() + unknown
 
     (left,) = items_in("traces", applied("traces", nested(item, 1, 2, 2), sampling(25)).payload)
@@ -59,7 +59,7 @@ def test_a_span_that_stays_says_its_threshold_and_is_else_as_it_came() -> None:
 
 
 def test_a_higher_threshold_stays_and_the_rule_has_decided() -> None:
-    given = Span(name="a", trace_id=LUCKLESS, trace_state="ot=th:f")
+    given = Span(name="alpha", trace_id=LUCKLESS, trace_state="ot=th:f")
 
     payload = traces(given)
     outcome = applied("traces", payload, sampling(), rule("later", span="true"))
@@ -72,7 +72,7 @@ def test_a_higher_threshold_stays_and_the_rule_has_decided() -> None:
 
 def test_what_was_kept_of_few_is_not_counted_for_more() -> None:
     """Half of a quarter that stays is still a quarter's."""
-    given = Span(name="a", trace_id=LUCKY, trace_state="ot=th:8")
+    given = Span(name="alpha", trace_id=LUCKY, trace_state="ot=th:8")
 
     (left,) = items_in("traces", applied("traces", traces(given), sampling(25)).payload)
 
@@ -89,12 +89,12 @@ def test_sampled_shares_are_as_they_were_asked_for() -> None:
 
 
 def test_log_records_are_sampled_by_their_trace_and_say_so() -> None:
-    given = [LogRecord(trace_id=LUCKY, severity_text="a"), LogRecord(trace_id=LUCKLESS)]
+    given = [LogRecord(trace_id=LUCKY, severity_text="alpha"), LogRecord(trace_id=LUCKLESS)]
 
     outcome = applied("logs", logs(*given), sampling())
 
     (left,) = items_in("logs", outcome.payload)
-    assert left.severity_text == "a"
+    assert left.severity_text == "alpha"
     assert plain_map(left.attributes) == {
         "sampling.threshold": "8",
         "sampling.randomness": "ffffffffffffff",
@@ -113,7 +113,7 @@ def test_log_records_of_no_trace_are_sampled_by_their_bytes() -> None:
 
 
 def test_log_records_keep_a_higher_threshold() -> None:
-    payload = logs(record("a", sampling__threshold="c"), record("a", x=1))
+    payload = logs(record("alpha", sampling__threshold="c"), record("alpha", x=1))
 
     outcome = applied("logs", payload, sampling(90))
 
@@ -123,7 +123,7 @@ def test_log_records_keep_a_higher_threshold() -> None:
 def test_sampling_tells_by_a_trace_whatever_the_condition_reads() -> None:
     """Of a batch so large that looks at attributes are spared, too."""
     given = [record(f"line {n}", sampling__threshold="c") for n in range(500)]
-    samples = sampling(50, log_record='attributes["a"] != "b"')
+    samples = sampling(50, log_record='attributes["alpha"] != "beta"')
 
     outcome = applied("logs", logs(*given), samples)
 
@@ -142,12 +142,12 @@ def test_sampling_tells_by_a_trace_whatever_the_condition_reads() -> None:
         'Int(attributes["at"]) > 1 / 0',
         'Int(attributes["at"]) > Int(name) / 0',
         'Int(resource.attributes["service.name"]) > 1 / 0',
-        'Int(scope.name) > 1 / 0 and name == "a"',
+        'Int(scope.name) > 1 / 0 and name == "alpha"',
         'Int(span_id.string) > 1 / 0 and attributes["at"] == "noon"',
     ],
 )
 def test_a_condition_that_raises_keeps_the_item_and_is_counted(condition: str) -> None:
-    payload = traces(span(1, "a", at="noon"))
+    payload = traces(span(1, "alpha", at="noon"))
     rules = [rule("bad", span=condition), rule("good", span='attributes["at"] == "noon"')]
 
     alone, both = applied("traces", payload, rules[0]), applied("traces", payload, *rules)
@@ -159,26 +159,28 @@ def test_a_condition_that_raises_keeps_the_item_and_is_counted(condition: str) -
 
 
 def test_errors_of_a_batch_that_was_refused_are_not_those_of_the_next() -> None:
-    rules = compiled([rule("bad", span='Int(name) > 1 / 0 or resource.attributes["a"] == "b"')])
+    rules = compiled(
+        [rule("bad", span='Int(name) > 1 / 0 or resource.attributes["alpha"] == "beta"')]
+    )
     # The resource of the second span is cut off within.
-    broken = traces(span(1, "a")) + nested(nested(b"\x2a\x01b", 2, 2) + b"\x0a\x01\x0a", 1)
+    broken = traces(span(1, "alpha")) + nested(nested(b"\x2a\x01b", 2, 2) + b"\x0a\x01\x0a", 1)
 
     for _ in range(2):
         with pytest.raises(Rejected, match="cannot be read"):
             rules.apply("traces", broken)
 
-    assert counts(rules.apply("traces", traces(span(1, "a"))).account)["bad"].errors == 1
+    assert counts(rules.apply("traces", traces(span(1, "alpha"))).account)["bad"].errors == 1
 
 
 @pytest.mark.parametrize(
     ("item", "stated"),
     [
-        (BAD_NAME, {"span": 'name != "b"'}),
-        (BAD_NAME, {"span": 'span_id.string != "b"'}),
+        (BAD_NAME, {"span": 'name != "beta"'}),
+        (BAD_NAME, {"span": 'span_id.string != "beta"'}),
         (BAD_NAME, {"spanevent": 'name == "noise"'}),
         (BAD_NAME, {"spanevent": 'span.name == "noise" or name == "noise"'}),
-        (BAD_KEY, {"span": 'attributes["a"] != "b"'}),
-        (BAD_KEY, {"span": 'attributes["a"] != "b" and name == "a"'}),
+        (BAD_KEY, {"span": 'attributes["alpha"] != "beta"'}),
+        (BAD_KEY, {"span": 'attributes["alpha"] != "beta" and name == "alpha"'}),
     ],
 )
 def test_a_span_that_cannot_be_decoded_stays(item: bytes, stated: dict[str, str]) -> None:
@@ -191,10 +193,10 @@ def test_a_span_that_cannot_be_decoded_stays(item: bytes, stated: dict[str, str]
 
 
 def test_a_span_that_cannot_be_decoded_is_no_matter_for_the_others_of_its_batch() -> None:
-    good = span(1, "a", x="b").SerializeToString()
+    good = span(1, "alpha", x="beta").SerializeToString()
     payload = nested(nested(good, 2) + nested(BAD_KEY, 2) + nested(good, 2), 1, 2)
 
-    outcome = compiled([rule("r", span='attributes["x"] == "b"')]).apply("traces", payload)
+    outcome = compiled([rule("r", span='attributes["x"] == "beta"')]).apply("traces", payload)
 
     assert counts(outcome.account)["r"].removed == 2
     assert outcome.payload == nested(BAD_KEY, 1, 2, 2)
@@ -204,7 +206,7 @@ def test_a_log_record_whose_value_cannot_be_decoded_stays() -> None:
     bad_body = nested(b"\x0a\x01\xff", 5)
     payload = nested(bad_body, 1, 2, 2)
 
-    outcome = compiled([rule("r", log_record='body != "a"')]).apply("logs", payload)
+    outcome = compiled([rule("r", log_record='body != "alpha"')]).apply("logs", payload)
 
     assert outcome.payload is payload
     assert counts(outcome.account)["r"].errors == 1
@@ -214,21 +216,21 @@ def test_a_log_record_whose_value_cannot_be_decoded_stays() -> None:
 
 
 def test_of_equal_keys_the_first_counts() -> None:
-    twice = span(1, "a", x="first")
-    twice.attributes.extend(span(1, "a", x="second").attributes)
-    rules = [rule("second", span='attributes["x"] == "second"'), rule("r", span='name == "b"')]
-    payload = traces(twice, span(2, "c"))
+    twice = span(1, "alpha", x="first")
+    twice.attributes.extend(span(1, "alpha", x="second").attributes)
+    rules = [rule("second", span='attributes["x"] == "second"'), rule("r", span='name == "beta"')]
+    payload = traces(twice, span(2, "gamma"))
 
     assert applied("traces", payload, *rules).payload is payload
     first = applied("traces", payload, rule("first", span='attributes["x"] == "first"'))
-    assert names_in("traces", first.payload) == ["c"]
+    assert names_in("traces", first.payload) == ["gamma"]
 
 
 def test_a_body_that_is_written_twice_is_merged() -> None:
     text, items_of_it = nested(b"\x0a\x01a", 5), nested(nested(b"\x12\x03\x0a\x01x", 5), 5)
     payload = nested(text + items_of_it, 1, 2, 2)
 
-    outcome = applied("logs", payload, rule("r", log_record='body == "a"'))
+    outcome = applied("logs", payload, rule("r", log_record='body == "alpha"'))
     empty = applied("logs", nested(b"", 1, 2, 2), rule("r", log_record="body == nil"))
 
     assert outcome.account.removed == 0
@@ -256,7 +258,7 @@ def test_a_duration_is_compared_as_64_bits_have_it(
     comparison: str,
     goes: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    given = Span(name="a", start_time_unix_nano=start, end_time_unix_nano=end)
+    given = Span(name="alpha", start_time_unix_nano=start, end_time_unix_nano=end)
     difference = "end_time_unix_nano - start_time_unix_nano"
 
     by_numbers = applied("traces", traces(given), rule("r", span=f"{difference} {comparison}"))
@@ -289,9 +291,9 @@ def test_a_large_batch_is_judged_as_its_items_one_by_one(
         for n in range(1_000)
     ]
     if signal == "traces":
-        payload = traces(*(span(1, "a", **each) for each in given))
+        payload = traces(*(span(1, "alpha", **each) for each in given))
     else:
-        payload = logs(*(record("a", **each) for each in given))
+        payload = logs(*(record("alpha", **each) for each in given))
 
     account = applied(signal, payload, *rules).account
 
@@ -304,8 +306,8 @@ def test_a_large_batch_is_judged_as_its_items_one_by_one(
 
 def test_where_most_looks_are_due_it_is_not_asked_for_a_while_and_still_right() -> None:
     rules = compiled([rule("r", span='attributes["tenant"] != "acme"')])
-    all_due = traces(*(span(1, "a", tenant="acme") for _ in range(500)))
-    few_due = traces(*(span(1, "a", tenant="umbrella") for _ in range(500)))
+    all_due = traces(*(span(1, "alpha", tenant="acme") for _ in range(500)))
+    few_due = traces(*(span(1, "alpha", tenant="umbrella") for _ in range(500)))
 
     for _ in range(items.BATCHES_WITHOUT + 2):
         assert rules.apply("traces", all_due).account.removed == 0

@@ -14,7 +14,9 @@ from tests.support.otlp_requests import nested
 from tests.support.rule_sets import applied, compiled, counts, items_in, names_in
 from tests.support.rule_writing import rule
 
-ABC = metrics(gauge("a", (1.0, {"n": 1}), (2.0, {"n": 2})), gauge("b", (3.0, {"n": 1})), gauge("c"))
+ABC = metrics(
+    gauge("alpha", (1.0, {"n": 1}), (2.0, {"n": 2})), gauge("beta", (3.0, {"n": 1})), gauge("gamma")
+)
 BY_REGION = {"keep": ["region"]}
 
 
@@ -39,9 +41,9 @@ def values_in(payload: bytes) -> list[list[Any]]:
 
 
 def test_a_condition_on_a_metric_takes_all_its_points() -> None:
-    outcome = applied("metrics", ABC, rule("r", metric='name == "a"'))
+    outcome = applied("metrics", ABC, rule("r", metric='name == "alpha"'))
 
-    assert names_in("metrics", outcome.payload) == ["b", "c"]
+    assert names_in("metrics", outcome.payload) == ["beta", "gamma"]
     did = counts(outcome.account)["r"]
     size = 2 + items_in("metrics", ABC)[0].ByteSize()
     assert (did.matched, did.removed, did.size) == (2, 2, size)
@@ -59,7 +61,7 @@ def test_a_condition_on_points_takes_those_for_which_it_holds() -> None:
 def test_a_metric_that_loses_its_last_point_goes_with_it() -> None:
     outcome = applied("metrics", ABC, rule("r", datapoint='attributes["n"] == 1'))
 
-    assert names_in("metrics", outcome.payload) == ["a", "c"]
+    assert names_in("metrics", outcome.payload) == ["alpha", "gamma"]
     assert outcome.account.removed == 2
 
 
@@ -68,7 +70,7 @@ def test_a_metric_goes_when_several_rules_have_taken_its_points() -> None:
 
     outcome = applied("metrics", ABC, *rules)
 
-    assert names_in("metrics", outcome.payload) == ["c"]
+    assert names_in("metrics", outcome.payload) == ["gamma"]
     assert {name: each.removed for name, each in counts(outcome.account).items()} == {
         "r1": 2,
         "r2": 1,
@@ -76,11 +78,11 @@ def test_a_metric_goes_when_several_rules_have_taken_its_points() -> None:
 
 
 def test_scopes_and_resources_that_lose_everything_go() -> None:
-    payload = metrics(gauge("a", (1.0, {}))) + metrics(gauge("b", (1.0, {})))
+    payload = metrics(gauge("alpha", (1.0, {}))) + metrics(gauge("beta", (1.0, {})))
 
-    left = applied("metrics", payload, rule("r", metric='name == "a"')).payload
+    left = applied("metrics", payload, rule("r", metric='name == "alpha"')).payload
 
-    assert left == metrics(gauge("b", (1.0, {})))
+    assert left == metrics(gauge("beta", (1.0, {})))
 
 
 @pytest.mark.parametrize(
@@ -137,12 +139,12 @@ def test_each_point_is_counted_for_the_first_rule_that_holds() -> None:
     rules = [
         rule("late", metric="true", priority=200),
         rule("first", datapoint='attributes["n"] == 2'),
-        rule("keeps", "keep", metric='name == "b"'),
+        rule("keeps", "keep", metric='name == "beta"'),
     ]
 
     outcome = applied("metrics", ABC, *rules)
 
-    assert names_in("metrics", outcome.payload) == ["b"]
+    assert names_in("metrics", outcome.payload) == ["beta"]
     assert {
         name: (each.matched, each.removed) for name, each in counts(outcome.account).items()
     } == {
@@ -162,25 +164,25 @@ def test_a_rule_that_keeps_some_points_keeps_the_metric() -> None:
 
 
 def test_a_rule_that_keeps_a_metric_without_points_keeps_it() -> None:
-    keeps = rule("keeps", "keep", metric='name == "c"')
+    keeps = rule("keeps", "keep", metric='name == "gamma"')
 
     outcome = applied("metrics", ABC, keeps, rule("r", metric="true"))
 
-    assert names_in("metrics", outcome.payload) == ["c"]
+    assert names_in("metrics", outcome.payload) == ["gamma"]
 
 
 def test_a_rule_in_shadow_counts_each_point_once_and_leaves_it_to_the_next() -> None:
     shadow = rule(
-        "shadow", shadow=True, metric=['name == "a"', "true"], datapoint='attributes["n"] == 1'
+        "shadow", shadow=True, metric=['name == "alpha"', "true"], datapoint='attributes["n"] == 1'
     )
 
     alone = applied("metrics", ABC, shadow)
-    both = applied("metrics", ABC, shadow, rule("r", metric='name != "b"'))
+    both = applied("metrics", ABC, shadow, rule("r", metric='name != "beta"'))
 
     assert alone.payload is ABC
     did = counts(alone.account)["shadow"]
     assert (did.matched, did.shadowed, did.removed) == (3, 3, 0)
-    assert names_in("metrics", both.payload) == ["b"]
+    assert names_in("metrics", both.payload) == ["beta"]
     assert counts(both.account)["shadow"].shadowed == 3
 
 
@@ -208,12 +210,12 @@ def test_two_conditions_of_a_rule_take_a_point_once() -> None:
         {"metric": "Int(name) > 1 / 0"},
         {"metric": 'Hour(Time(name, "%H")) == 1'},
         {"datapoint": 'Int(attributes["t"]) > 1 / 0'},
-        {"metric": 'Int(resource.attributes["a"]) > 1 / 0'},
+        {"metric": 'Int(resource.attributes["alpha"]) > 1 / 0'},
         {"metric": "Int(scope.name) > 1 / 0"},
     ],
 )
 def test_a_condition_that_raises_keeps_the_points_and_is_counted(stated: dict[str, str]) -> None:
-    payload = metrics(gauge("a", (1.0, {"t": "noon"})), resource={"a": "b"})
+    payload = metrics(gauge("alpha", (1.0, {"t": "noon"})), resource={"alpha": "beta"})
     rules = [rule("bad", **stated), rule("good", datapoint='attributes["t"] == "noon"')]
 
     alone, both = applied("metrics", payload, rules[0]), applied("metrics", payload, *rules)
@@ -225,7 +227,7 @@ def test_a_condition_that_raises_keeps_the_points_and_is_counted(stated: dict[st
 
 def test_a_condition_may_read_all_that_is_above_a_point() -> None:
     condition = (
-        'attributes["n"] == 1 and metric.name == "a" and resource.attributes["k"] == "v"'
+        'attributes["n"] == 1 and metric.name == "alpha" and resource.attributes["k"] == "v"'
         ' and scope.name == ""'
     )
     payload = ABC + metrics(*items_in("metrics", ABC), resource={"k": "v"})
@@ -362,7 +364,7 @@ POINTS = nested(nested(number(1).SerializeToString(), 1) * 2, 5)
     ("message", "stated", "errors"),
     [
         (BAD + POINTS, {"datapoint": "value_int == 1"}, 2),
-        (BAD + POINTS, {"datapoint": 'attributes["a"] == nil', "metric": 'name == "b"'}, 3),
+        (BAD + POINTS, {"datapoint": 'attributes["alpha"] == nil', "metric": 'name == "beta"'}, 3),
         (BAD + POINTS, {"metric": "type == METRIC_DATA_TYPE_GAUGE"}, 1),
     ],
 )

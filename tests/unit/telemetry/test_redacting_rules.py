@@ -54,29 +54,29 @@ def attributes_in(payload: bytes) -> list[dict[str, Any]]:
 
 
 def test_what_a_rule_holds_for_is_redacted_and_the_rest_is_not() -> None:
-    payload = traces(span(1, "a", who=MAIL), span(2, "b", who=MAIL))
+    payload = traces(span(1, "alpha", who=MAIL), span(2, "beta", who=MAIL))
 
-    left, counts = redacted("traces", payload, redacts(span='name == "b"'))
+    left, counts = redacted("traces", payload, redacts(span='name == "beta"'))
 
     assert attributes_in(left) == [{"who": MAIL}, {"who": "[redacted:email]"}]
     assert counts == {"email": 1}
 
 
 def test_the_very_bytes_come_back_where_nothing_is_found() -> None:
-    payload = traces(span(1, "a", who="alice"))
+    payload = traces(span(1, "alpha", who="alice"))
 
     assert redacted("traces", payload, redacts()) == (payload, {})
-    assert redacted("traces", payload, redacts(span='name == "b"')) == (payload, {})
+    assert redacted("traces", payload, redacts(span='name == "beta"')) == (payload, {})
     assert redacted("traces", payload) == (payload, {})
     assert redacted("traces", payload, redacts(log_record="true")) == (payload, {})
 
 
 def test_all_that_hold_apply() -> None:
-    payload = traces(span(1, "a", one=1, two=2, three=3))
+    payload = traces(span(1, "alpha", one=1, two=2, three=3))
     rules = [
-        by_name("first", "one", span=["true", 'name == "a"']),
+        by_name("first", "one", span=["true", 'name == "alpha"']),
         by_name("second", "two", span='attributes["one"] == 1', priority=1),
-        by_name("other", "three", span='name == "b"'),
+        by_name("other", "three", span='name == "beta"'),
     ]
 
     left, counts = redacted("traces", payload, *rules)
@@ -89,7 +89,7 @@ def test_all_that_hold_apply() -> None:
 
 def test_what_is_not_redacted_stays_byte_for_byte() -> None:
     unknown = b"\xfa\x3e\x03new"
-    head = span(1, "a").SerializeToString() + unknown
+    head = span(1, "alpha").SerializeToString() + unknown
     other = nested(head, 2)
     payload = unknown + nested(
         unknown + nested(other + nested(head + Span(name=MAIL).SerializeToString(), 2), 2), 1
@@ -104,8 +104,11 @@ def test_what_is_not_redacted_stays_byte_for_byte() -> None:
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
 def test_items_of_every_signal_are_redacted(signal: OtlpSignal) -> None:
     payload, rules = {
-        "traces": (traces(span(1, "a", who=MAIL)), redacts(span='name == "a"')),
-        "metrics": (metrics(gauge("a", (1.0, {"who": MAIL}))), redacts(metric='name == "a"')),
+        "traces": (traces(span(1, "alpha", who=MAIL)), redacts(span='name == "alpha"')),
+        "metrics": (
+            metrics(gauge("alpha", (1.0, {"who": MAIL}))),
+            redacts(metric='name == "alpha"'),
+        ),
         "logs": (logs(record(f"mail {MAIL}")), redacts(log_record='IsMatch(body, "^mail ")')),
     }[signal]
 
@@ -116,17 +119,17 @@ def test_items_of_every_signal_are_redacted(signal: OtlpSignal) -> None:
 
 
 def test_a_rule_that_redacts_decides_nothing_else() -> None:
-    payload = traces(span(1, "a", who=MAIL), span(2, "b"))
-    rules = compiled([redacts(priority=0), rule("drops", span='name == "a"')])
+    payload = traces(span(1, "alpha", who=MAIL), span(2, "beta"))
+    rules = compiled([redacts(span="true", priority=0), rule("drops", span='name == "alpha"')])
 
     outcome = rules.apply("traces", payload)
 
     assert [each.rule for each in outcome.account.rules] == ["drops"]
-    assert [item.name for item in items_in("traces", outcome.payload)] == ["b"]
+    assert [item.name for item in items_in("traces", outcome.payload)] == ["beta"]
 
 
 def test_a_rule_that_keeps_and_a_guard_stop_no_redaction() -> None:
-    failed = span(1, "a", who=MAIL)
+    failed = span(1, "alpha", who=MAIL)
     failed.status.code = 2  # type: ignore[assignment]
     rules = [rule("keeps", "keep", span="true", priority=0), redacts()]
 
@@ -134,17 +137,17 @@ def test_a_rule_that_keeps_and_a_guard_stop_no_redaction() -> None:
 
 
 def test_a_rule_that_has_expired_redacts_no_more() -> None:
-    payload = traces(span(1, "a", who=MAIL))
+    payload = traces(span(1, "alpha", who=MAIL))
 
     assert redacted("traces", payload, redacts(span="true", expires="2026-11-23"))[0] is payload
 
 
 def test_hashes_are_salted() -> None:
-    payload = traces(span(1, "a", who=MAIL), span(2, "b", who=MAIL))
+    payload = traces(span(1, "alpha", who=MAIL), span(2, "beta", who=MAIL))
     hashes = redacts(policy={"mode": "hash", "salt_secret": "salt"})
 
     one, other = (
-        redacted("traces", payload, hashes, salt=salt)[0] for salt in (b"a" * 16, b"b" * 16)
+        redacted("traces", payload, hashes, salt=salt)[0] for salt in (b"alpha" * 16, b"beta" * 16)
     )
 
     (first, second), (third, _) = attributes_in(one), attributes_in(other)
@@ -153,7 +156,7 @@ def test_hashes_are_salted() -> None:
 
 
 def test_rules_come_after_what_always_runs() -> None:
-    payload = traces(span(1, "a", who=MAIL, plan="gold"))
+    payload = traces(span(1, "alpha", who=MAIL, plan="gold"))
     both = Redaction(Redactor(RedactionPolicy()), compiled([by_name("r", "plan", span="true")]))
 
     found = both.apply("traces", payload)
@@ -169,9 +172,9 @@ def test_rules_come_after_what_always_runs() -> None:
 
 def test_a_condition_on_points_holds_for_a_metric_of_which_one_meets_it() -> None:
     payload = metrics(
-        gauge("a", (1.0, {"n": 1}), (2.0, {"who": MAIL})),
-        gauge("b", (1.0, {"n": 2}), (2.0, {"who": MAIL})),
-        gauge("c"),
+        gauge("alpha", (1.0, {"n": 1}), (2.0, {"who": MAIL})),
+        gauge("beta", (1.0, {"n": 2}), (2.0, {"who": MAIL})),
+        gauge("gamma"),
     )
 
     left, counts = redacted("metrics", payload, redacts(datapoint='attributes["n"] == 1'))
@@ -181,7 +184,7 @@ def test_a_condition_on_points_holds_for_a_metric_of_which_one_meets_it() -> Non
 
 
 def test_a_condition_on_events_holds_for_a_span_of_which_one_meets_it() -> None:
-    noisy, quiet = span(1, "a", who=MAIL), span(2, "b", who=MAIL)
+    noisy, quiet = span(1, "alpha", who=MAIL), span(2, "beta", who=MAIL)
     noisy.events.add(name="x")
     noisy.events.add(name="noise")
     quiet.events.add(name="x")
@@ -200,14 +203,14 @@ def test_a_condition_on_events_holds_for_a_span_of_which_one_meets_it() -> None:
         {"span": "Int(name) > 1 / 0"},
         {"span": 'Int(attributes["who"]) > 1 / 0'},
         {"span": 'Int(resource.attributes["service.name"]) > 1 / 0'},
-        {"span": 'Int(resource.attributes["service.name"]) > 1 / 0 and name == "a"'},
+        {"span": 'Int(resource.attributes["service.name"]) > 1 / 0 and name == "alpha"'},
         {"span": "Int(scope.name) > 1 / 0"},
         {"span": "Int(span_id.string) > 1 / 0"},
         {"spanevent": "Int(name) > 1 / 0"},
     ],
 )
 def test_an_item_that_cannot_be_judged_is_redacted(stated: dict[str, Any]) -> None:
-    first, second = span(1, "a", who=MAIL), span(2, "a", who=MAIL)
+    first, second = span(1, "alpha", who=MAIL), span(2, "alpha", who=MAIL)
     for each in (first, second):
         each.events.add(name="e")
 
@@ -218,7 +221,7 @@ def test_an_item_that_cannot_be_judged_is_redacted(stated: dict[str, Any]) -> No
 
 
 def test_doubt_about_one_item_redacts_no_other() -> None:
-    payload = traces(span(1, "a", who=MAIL, n="5"), span(2, "b", who=MAIL, n="x"))
+    payload = traces(span(1, "alpha", who=MAIL, n="5"), span(2, "beta", who=MAIL, n="x"))
 
     left, _ = redacted("traces", payload, redacts(span='Int(attributes["n"]) + 1 == 7'))
 
@@ -226,8 +229,8 @@ def test_doubt_about_one_item_redacts_no_other() -> None:
 
 
 def test_doubt_is_no_matter_where_another_part_fails() -> None:
-    payload = traces(span(1, "a", who=MAIL))
-    unsure = redacts(span='Int(resource.attributes["service.name"]) > 1 / 0 and name == "b"')
+    payload = traces(span(1, "alpha", who=MAIL))
+    unsure = redacts(span='Int(resource.attributes["service.name"]) > 1 / 0 and name == "beta"')
 
     assert redacted("traces", payload, unsure)[0] is payload
 

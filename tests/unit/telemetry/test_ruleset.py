@@ -18,8 +18,8 @@ from tests.support.otlp_items import REQUESTS, ItemWriter
 from tests.support.rule_sets import applied, compiled, counts, items_in, names_in
 from tests.support.rule_writing import TODAY, rule
 
-ABC = traces(span(1, "a"), span(2, "b"), span(3, "c"))
-NAME_A = 'name == "a"'
+ABC = traces(span(1, "alpha"), span(2, "beta"), span(3, "gamma"))
+NAME_A = 'name == "alpha"'
 
 
 def named(action: str, name: str, **more: Any) -> Rule:
@@ -31,7 +31,7 @@ def named(action: str, name: str, **more: Any) -> Rule:
 
 
 def test_what_no_rule_holds_for_comes_back_as_the_very_bytes() -> None:
-    outcome = applied("traces", ABC, rule("r", span='name == "d"'))
+    outcome = applied("traces", ABC, rule("r", span='name == "delta"'))
 
     assert outcome.payload is ABC
     assert outcome.account.rules == ()
@@ -39,16 +39,20 @@ def test_what_no_rule_holds_for_comes_back_as_the_very_bytes() -> None:
 
 
 def test_without_rules_everything_stays_and_is_counted() -> None:
-    for signal, payload in (("traces", ABC), ("metrics", metrics()), ("logs", logs(record("a")))):
+    for signal, payload in (
+        ("traces", ABC),
+        ("metrics", metrics()),
+        ("logs", logs(record("alpha"))),
+    ):
         assert applied(signal, payload).payload is payload  # type: ignore[arg-type]
 
 
 def test_what_a_rule_holds_for_goes_and_is_counted() -> None:
-    outcome = applied("traces", ABC, rule("r", span=[NAME_A, 'name == "c"']))
+    outcome = applied("traces", ABC, rule("r", span=[NAME_A, 'name == "gamma"']))
 
     # With their tags and lengths, of one byte each.
-    size = sum(2 + span(n, name).ByteSize() for n, name in ((1, "a"), (3, "c")))
-    assert names_in("traces", outcome.payload) == ["b"]
+    size = sum(2 + span(n, name).ByteSize() for n, name in ((1, "alpha"), (3, "gamma")))
+    assert names_in("traces", outcome.payload) == ["beta"]
     assert counts(outcome.account) == {
         "r": RuleCount(rule="r", action="drop", matched=2, removed=2, size=size)
     }
@@ -87,7 +91,7 @@ def test_what_stays_stays_byte_for_byte(signal: OtlpSignal, odd: float) -> None:
 
 def test_fields_of_no_schema_stay_where_items_go() -> None:
     unknown = b"\xfa\x3e\x03new"  # field 1007
-    item = span(2, "b").SerializeToString() + unknown
+    item = span(2, "beta").SerializeToString() + unknown
     request = REQUESTS["traces"].FromString(ABC)
     request.resource_spans[0].scope_spans[0].spans.add().ParseFromString(item)
 
@@ -99,10 +103,10 @@ def test_fields_of_no_schema_stay_where_items_go() -> None:
 
 def test_scopes_and_resources_that_lose_everything_go_and_those_that_came_empty_stay() -> None:
     request = REQUESTS["traces"]()
-    for name, spans in (("gone", "aa"), ("half", "ab"), ("empty", "")):
+    for name, spans in (("gone", ["alpha"] * 2), ("half", ["alpha", "beta"]), ("empty", [])):
         resource = request.resource_spans.add(schema_url=name)
         resource.scope_spans.add(schema_url=name).spans.extend(Span(name=each) for each in spans)
-        resource.scope_spans.add(schema_url=f"{name} b").spans.add(name="a")
+        resource.scope_spans.add(schema_url=f"{name} too").spans.add(name="alpha")
     request.resource_spans.add(schema_url="bare")
 
     left = REQUESTS["traces"].FromString(
@@ -134,10 +138,21 @@ def test_the_first_rule_by_priority_decides_and_among_equals_the_first_by_place(
     assert {name: each.removed for name, each in counts(early.account).items()} == {"early": 3}
 
 
+def test_whoever_finds_an_item_the_rule_whose_turn_it_is_decides() -> None:
+    """No index finds what one of them wants, one finds what the other wants."""
+    asked, found = rule("asked", span='name != "beta"'), rule("found", span=NAME_A)
+
+    both = [applied("traces", ABC, *rules) for rules in ((asked, found), (found, asked))]
+
+    assert [
+        {name: each.removed for name, each in counts(outcome.account).items()} for outcome in both
+    ] == [{"asked": 2}, {"found": 1, "asked": 1}]
+
+
 def test_counts_stand_in_the_order_in_which_rules_are_asked() -> None:
     rules = [
-        rule("second", span='name == "b"'),
-        rule("first", span='name == "c"', priority=1),
+        rule("second", span='name == "beta"'),
+        rule("first", span='name == "gamma"', priority=1),
         rule("third", span=NAME_A),
     ]
 
@@ -147,11 +162,11 @@ def test_counts_stand_in_the_order_in_which_rules_are_asked() -> None:
 
 
 def test_a_rule_that_keeps_ends_the_asking() -> None:
-    keeps = rule("keeps", "keep", span=[NAME_A, 'name == "b"'], priority=1)
+    keeps = rule("keeps", "keep", span=[NAME_A, 'name == "beta"'], priority=1)
 
     outcome = applied("traces", ABC, named("drop", "all"), keeps)
 
-    assert names_in("traces", outcome.payload) == ["a", "b"]
+    assert names_in("traces", outcome.payload) == ["alpha", "beta"]
     assert counts(outcome.account)["keeps"] == RuleCount(rule="keeps", action="keep", matched=2)
     assert counts(outcome.account)["all"].matched == 1
 
@@ -167,7 +182,7 @@ def test_a_rule_in_shadow_counts_and_leaves_the_item_to_the_next(action: str) ->
     assert alone.payload is ABC
     did = counts(alone.account)["shadow"]
     assert (did.matched, did.shadowed, did.removed, did.size) == (3, 3, 0, 0)
-    assert names_in("traces", before.payload) == ["b", "c"]
+    assert names_in("traces", before.payload) == ["beta", "gamma"]
     assert counts(before.account)["live"].removed == 1
 
 
@@ -209,17 +224,17 @@ def test_rules_of_other_signals_are_not_asked() -> None:
     rules = [rule("logs", log_record="true"), rule("metrics", metric="true")]
 
     assert applied("traces", ABC, *rules).payload is ABC
-    assert applied("logs", logs(record("a")), *rules).account.removed == 1
-    assert applied("metrics", metrics(gauge("a", (1.0, {}))), *rules).account.removed == 1
+    assert applied("logs", logs(record("alpha")), *rules).account.removed == 1
+    assert applied("metrics", metrics(gauge("alpha", (1.0, {}))), *rules).account.removed == 1
 
 
 def test_one_rule_may_be_of_several_signals() -> None:
-    of_all = rule("r", span=NAME_A, log_record='body == "a"', metric=NAME_A)
+    of_all = rule("r", span=NAME_A, log_record='body == "alpha"', metric=NAME_A)
 
     outcomes = [
         applied("traces", ABC, of_all),
-        applied("logs", logs(record("a"), record("b")), of_all),
-        applied("metrics", metrics(gauge("a", (1.0, {})), gauge("b", (1.0, {}))), of_all),
+        applied("logs", logs(record("alpha"), record("beta")), of_all),
+        applied("metrics", metrics(gauge("alpha", (1.0, {})), gauge("beta", (1.0, {}))), of_all),
     ]
 
     assert [outcome.account.removed for outcome in outcomes] == [1, 1, 1]
@@ -235,12 +250,15 @@ def test_one_rule_may_be_of_several_signals() -> None:
         ('resource.attributes["service.name"] == "shop" and name != ""', 2),
         ('resource.attributes["service.name"] == "shop" and scope.name == "x"', 1),
         ('scope.name == "x" and resource.attributes["service.name"] != "bank"', 1),
-        ('Concat([resource.attributes["service.name"], scope.name, name], " ") == "shop x a"', 1),
+        (
+            'Concat([resource.attributes["service.name"], scope.name, name], "") == "shopxalpha"',
+            1,
+        ),
     ],
 )
 def test_conditions_may_read_the_resource_and_the_scope(condition: str, taken: int) -> None:
     payload = b"".join(
-        traces(span(1, "a"), resource={"service.name": service}, scope=scope)
+        traces(span(1, "alpha"), resource={"service.name": service}, scope=scope)
         for service, scope in (("shop", "x"), ("shop", "y"), ("bank", "x"))
     )
 
@@ -249,11 +267,11 @@ def test_conditions_may_read_the_resource_and_the_scope(condition: str, taken: i
 
 def test_a_condition_on_resources_goes_for_all_their_items() -> None:
     block = {"traces": {"resource": ['attributes["service.name"] == "shop"']}}
-    mixed = ABC + traces(span(4, "d"), resource={"service.name": "bank"})
+    mixed = ABC + traces(span(4, "delta"), resource={"service.name": "bank"})
 
     left = applied("traces", mixed, rule("r", filter=block))
 
-    assert names_in("traces", left.payload) == ["d"]
+    assert names_in("traces", left.payload) == ["delta"]
 
 
 # What cannot be used
@@ -264,15 +282,15 @@ def test_a_condition_on_resources_goes_for_all_their_items() -> None:
     [
         ({"metric": "true", "action": "sample", "percent": 5}, "r: metrics cannot be sampled"),
         (
-            {"span": "true", "action": "aggregate", "aggregate": {"keep": ["a"]}},
+            {"span": "true", "action": "aggregate", "aggregate": {"keep": ["alpha"]}},
             "r: only metrics can be aggregated",
         ),
         (
-            {"log_record": "true", "action": "aggregate", "aggregate": {"keep": ["a"]}},
+            {"log_record": "true", "action": "aggregate", "aggregate": {"keep": ["alpha"]}},
             "r: only metrics can be aggregated",
         ),
         ({"spanevent": "true", "action": "keep"}, "r: span events can be dropped or redacted"),
-        ({"span": 'nmae == "a"'}, "traces.span: span has no field nmae"),
+        ({"span": 'nmae == "alpha"'}, "traces.span: span has no field nmae"),
         ({"span": 'IsMatch(name, "(")'}, "IsMatch"),
         ({"span": "name =="}, "traces.span"),
     ],
@@ -286,7 +304,7 @@ def test_a_list_without_conditions_is_no_use_of_an_action() -> None:
     block = {"metrics": {"metric": []}, "traces": {"span": [NAME_A]}}
     samples = rule("r", "sample", percent=50, filter=block)
 
-    assert applied("metrics", metrics(gauge("a", (1.0, {}))), samples).account.removed == 0
+    assert applied("metrics", metrics(gauge("alpha", (1.0, {}))), samples).account.removed == 0
 
 
 # Blocks of the Collector
@@ -296,18 +314,18 @@ LISTS: Mapping[str, Any] = {
     "error_mode": "ignore",
     "traces": {"span": [NAME_A, 'attributes["n"] == 1'], "spanevent": ['name == "noise"']},
     "metrics": {"metric": [NAME_A], "datapoint": ['attributes["n"] == 1']},
-    "logs": {"log_record": ['IsMatch(body, "^a$")', 'attributes["n"] == 1']},
+    "logs": {"log_record": ['IsMatch(body, "^alpha$")', 'attributes["n"] == 1']},
 }
 PATHS: Mapping[str, Any] = {
     "error_mode": "ignore",
     "trace_conditions": [
-        'span.name == "a"',
+        'span.name == "alpha"',
         'span.attributes["n"] == 1',
         'spanevent.name == "noise"',
     ],
-    "metric_conditions": ['metric.name == "a"', 'datapoint.attributes["n"] == 1'],
+    "metric_conditions": ['metric.name == "alpha"', 'datapoint.attributes["n"] == 1'],
     "log_conditions": [
-        {"context": "log", "conditions": ['IsMatch(body, "^a$")']},
+        {"context": "log", "conditions": ['IsMatch(body, "^alpha$")']},
         {"conditions": ['log.attributes["n"] == 1']},
     ],
 }
@@ -330,17 +348,21 @@ def test_a_block_of_the_collector_is_pasted_as_it_is(
         pasted = {name: pasted}
     pasted_rule = rule("r", filter=pasted)
 
-    spans = applied("traces", traces(span(1, "a"), span(2, n=1), with_noise("b")), pasted_rule)
+    spans = applied(
+        "traces", traces(span(1, "alpha"), span(2, n=1), with_noise("beta")), pasted_rule
+    )
     points = applied(
         "metrics",
-        metrics(gauge("a", (1.0, {})), gauge("b", (1.0, {"n": 1}), (2.0, {"n": 2}))),
+        metrics(gauge("alpha", (1.0, {})), gauge("beta", (1.0, {"n": 1}), (2.0, {"n": 2}))),
         pasted_rule,
     )
-    records = applied("logs", logs(record("a"), record("b", n=1), record("b")), pasted_rule)
+    records = applied(
+        "logs", logs(record("alpha"), record("beta", n=1), record("beta")), pasted_rule
+    )
 
     (noisy,) = items_in("traces", spans.payload)
     assert [event.name for event in noisy.events] == ["exception"]
-    assert names_in("metrics", points.payload) == ["b"]
+    assert names_in("metrics", points.payload) == ["beta"]
     assert points.account.removed == records.account.removed == 2
 
 
@@ -359,11 +381,11 @@ def test_conditions_are_told_by_signal() -> None:
 
 def test_of_ten_thousand_rules_the_one_that_holds_decides() -> None:
     literals = [rule(f"r{n}", span=f'attributes["tenant"] == "tenant-{n}"') for n in range(10_000)]
-    payload = traces(span(1, "a", tenant="tenant-7777"), span(2, "b", tenant="tenant-10001"))
+    payload = traces(span(1, "alpha", tenant="tenant-7777"), span(2, "beta", tenant="tenant-10001"))
     rules = compiled(literals)
 
     outcome = rules.apply("traces", payload)
 
-    assert names_in("traces", outcome.payload) == ["b"]
+    assert names_in("traces", outcome.payload) == ["beta"]
     assert [(each.rule, each.removed) for each in outcome.account.rules] == [("r7777", 1)]
     assert rules.apply("traces", payload) == outcome

@@ -25,10 +25,10 @@ def events_in(payload: bytes) -> list[list[str]]:
 
 def test_events_are_cut_out_of_spans_that_stay() -> None:
     payload = traces(
-        with_events("a", "noise", "exception", "noise"),
-        with_events("b", "exception"),
-        with_events("c", "noise"),
-        with_events("d"),
+        with_events("alpha", "noise", "exception", "noise"),
+        with_events("beta", "exception"),
+        with_events("gamma", "noise"),
+        with_events("delta"),
     )
 
     outcome = applied("traces", payload, rule("r", spanevent='name == "noise"'))
@@ -40,20 +40,20 @@ def test_events_are_cut_out_of_spans_that_stay() -> None:
 
 def test_the_rest_of_a_span_whose_events_are_cut_is_as_it_came() -> None:
     unknown = b"\xfa\x3e\x03new"
-    item = with_events("a", "noise", trace_id=LUCKY).SerializeToString() + unknown
+    item = with_events("alpha", "noise", trace_id=LUCKY).SerializeToString() + unknown
 
     left = applied("traces", nested(item, 1, 2, 2), rule("r", spanevent='name == "noise"'))
 
-    expected = Span(name="a", trace_id=LUCKY).SerializeToString() + unknown
+    expected = Span(name="alpha", trace_id=LUCKY).SerializeToString() + unknown
     assert left.payload == nested(expected, 1, 2, 2)
 
 
 def test_events_may_be_chosen_by_all_that_is_above_them() -> None:
     condition = (
-        'name == "noise" and attributes["n"] == 1 and span.name == "a"'
+        'name == "noise" and attributes["n"] == 1 and span.name == "alpha"'
         ' and resource.attributes["service.name"] == "shop" and scope.name == "lib"'
     )
-    chosen, other = with_events("a", "noise", "noise"), with_events("b", "noise")
+    chosen, other = with_events("alpha", "noise", "noise"), with_events("beta", "noise")
     chosen.events[1].attributes.add(key="n").value.int_value = 1
     other.events[0].attributes.add(key="n").value.int_value = 1
     payload = traces(chosen, other) + traces(chosen, resource={"service.name": "bank"})
@@ -64,16 +64,20 @@ def test_events_may_be_chosen_by_all_that_is_above_them() -> None:
 
 
 def test_a_condition_on_events_that_reads_none_holds_for_all_of_them() -> None:
-    rules = rule("r", spanevent='span.name == "a"')
+    rules = rule("r", spanevent='span.name == "alpha"')
 
-    outcome = applied("traces", traces(with_events("a", "x", "y"), with_events("b", "x")), rules)
+    outcome = applied(
+        "traces", traces(with_events("alpha", "x", "y"), with_events("beta", "x")), rules
+    )
 
     assert events_in(outcome.payload) == [[], ["x"]]
 
 
 def test_events_are_known_by_their_place_too() -> None:
     outcome = applied(
-        "traces", traces(with_events("a", "x", "y", "z")), rule("r", spanevent="event_index > 0")
+        "traces",
+        traces(with_events("alpha", "x", "y", "z")),
+        rule("r", spanevent="event_index > 0"),
     )
 
     assert events_in(outcome.payload) == [["x"]]
@@ -86,7 +90,7 @@ def test_each_event_is_counted_for_the_first_rule_that_cuts_it() -> None:
         rule("three", spanevent='name == "none"'),
     ]
 
-    outcome = applied("traces", traces(with_events("a", "x", "y", "z", "w")), *rules)
+    outcome = applied("traces", traces(with_events("alpha", "x", "y", "z", "w")), *rules)
 
     assert events_in(outcome.payload) == [["z"]]
     assert {name: each.events for name, each in counts(outcome.account).items()} == {
@@ -98,7 +102,7 @@ def test_each_event_is_counted_for_the_first_rule_that_cuts_it() -> None:
 def test_a_rule_in_shadow_counts_events_and_leaves_them_to_the_next() -> None:
     shadow = rule("shadow", spanevent=['name != "z"', 'name == "x"'], shadow=True)
     live = rule("live", spanevent='name == "x"')
-    payload = traces(with_events("a", "x", "y", "z"))
+    payload = traces(with_events("alpha", "x", "y", "z"))
 
     alone = applied("traces", payload, shadow)
     both = applied("traces", payload, shadow, live)
@@ -113,9 +117,9 @@ def test_a_rule_in_shadow_counts_events_and_leaves_them_to_the_next() -> None:
 
 
 def test_events_of_a_span_that_goes_are_nobodys_matter() -> None:
-    rules = [rule("cuts", spanevent='name == "x"'), rule("takes", span='name == "a"')]
+    rules = [rule("cuts", spanevent='name == "x"'), rule("takes", span='name == "alpha"')]
 
-    outcome = applied("traces", traces(with_events("a", "x"), with_events("b", "x")), *rules)
+    outcome = applied("traces", traces(with_events("alpha", "x"), with_events("beta", "x")), *rules)
 
     assert events_in(outcome.payload) == [[]]
     assert counts(outcome.account)["cuts"].events == 1
@@ -125,14 +129,14 @@ def test_a_rule_that_keeps_a_span_keeps_its_events_from_later_rules() -> None:
     early, late = (rule(name, spanevent=f'name == "{name}"') for name in ("early", "late"))
     keeps = rule("keeps", "keep", span="true")
 
-    outcome = applied("traces", traces(with_events("a", "early", "late")), early, keeps, late)
+    outcome = applied("traces", traces(with_events("alpha", "early", "late")), early, keeps, late)
 
     assert events_in(outcome.payload) == [["late"]]
 
 
 def test_a_span_that_is_sampled_may_lose_events_too() -> None:
     cuts = rule("cuts", spanevent='name == "x"', priority=1)
-    payload = traces(with_events("a", "x", "y", trace_id=LUCKY))
+    payload = traces(with_events("alpha", "x", "y", trace_id=LUCKY))
 
     outcome = applied("traces", payload, rule("samples", "sample", percent=50, span="true"), cuts)
 
@@ -142,18 +146,18 @@ def test_a_span_that_is_sampled_may_lose_events_too() -> None:
 
 
 def test_one_rule_may_take_spans_and_events() -> None:
-    both = rule("r", span='name == "b"', spanevent='name == "x"')
+    both = rule("r", span='name == "beta"', spanevent='name == "x"')
 
-    outcome = applied("traces", traces(with_events("a", "x"), with_events("b", "x")), both)
+    outcome = applied("traces", traces(with_events("alpha", "x"), with_events("beta", "x")), both)
 
-    assert names_in("traces", outcome.payload) == ["a"]
+    assert names_in("traces", outcome.payload) == ["alpha"]
     assert events_in(outcome.payload) == [[]]
 
 
 def test_a_condition_on_events_that_raises_keeps_them_and_is_counted() -> None:
     rules = [rule("bad", spanevent="Int(name) > 1 / 0"), rule("good", spanevent='name == "x"')]
 
-    outcome = applied("traces", traces(with_events("a", "x", "y")), *rules)
+    outcome = applied("traces", traces(with_events("alpha", "x", "y")), *rules)
 
     assert events_in(outcome.payload) == [["y"]]
     assert counts(outcome.account)["bad"].errors == 2

@@ -68,6 +68,8 @@ def test_what_stands_beside_items_is_no_matter() -> None:
     payload = traces(span(1, a="else"), resource=OTHER, scope="text-of-one")
 
     assert found(payload, contains("text-of-one")) == {}
+    # The URL of a resource's schema stands behind its scopes.
+    assert found(payload, contains("opentelemetry")) == {}
     assert found(b"", contains("text-of-one")) == {}
 
 

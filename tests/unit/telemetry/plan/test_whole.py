@@ -56,7 +56,7 @@ def test_all_is_forgotten_where_much_came(
     parsed = Parsed()
     decoder = Decoder(parsed)
 
-    for number in (1, 2, 3, 1, 2, 3, 4, 4, 1):
+    for number in (1, 2, 3, 1, 2, 3, 4, 4, 1, 4):
         decoder(schema(number))
 
     assert parsed.asked == [schema(number) for number in (1, 2, 3, 4, 1)]
