@@ -75,9 +75,7 @@ class Gates:
         for automaton in self._tokens:
             yield _tokens(automaton, data)
         if self._names:
-            lowered = np.bitwise_or(np.frombuffer(data, np.uint8), 0x20)
-            for automaton in self._names:
-                yield _hits(automaton, lowered.data)
+            yield _folded_hits(self._names, data)
 
 
 def _patterns(policy: RedactionPolicy) -> tuple[Pattern, ...]:
@@ -129,6 +127,16 @@ def _hits(automaton: BytesAhoCorasick, data: bytes | memoryview) -> Iterator[Int
         chunk = view[offset : offset + _CHUNK + LITERAL_MAX]
         for _, start, end in automaton.find_matches_as_indexes(chunk):
             yield offset + start, offset + end
+
+
+def _folded_hits(automata: Iterable[BytesAhoCorasick], data: bytes) -> Iterator[Interval]:
+    """Yield where literals stand, in either case of letters; a copy of one chunk at a time."""
+    every = np.frombuffer(data, np.uint8)
+    for offset in range(0, len(data), _CHUNK):
+        lowered = np.bitwise_or(every[offset : offset + _CHUNK + LITERAL_MAX], 0x20)
+        for automaton in automata:
+            for _, start, end in automaton.find_matches_as_indexes(lowered.data):
+                yield offset + start, offset + end
 
 
 def _tokens(automaton: BytesAhoCorasick, data: bytes) -> Iterator[Interval]:
