@@ -35,7 +35,10 @@ class Backend:
     max_item_bytes: int = 200_000
     encodings: tuple[str, ...] = ("identity", "gzip", "zstd")
     key: str = ""
+    # Texts that must not come, whatever they stand in; `leaks` are requests that had one.
+    forbidden: tuple[str, ...] = ()
     requests: int = 0
+    leaks: int = 0
     spans: Counter[bytes] = field(default_factory=Counter)
     points: int = 0
     records: int = 0
@@ -44,6 +47,7 @@ class Backend:
         """Return its counts; `repeats` are spans that came more than once, each time but one."""
         return {
             "requests": self.requests,
+            "leaks": self.leaks,
             "spans": len(self.spans),
             "repeats": self.spans.total() - len(self.spans),
             "points": self.points,
@@ -145,6 +149,7 @@ def _take(backend: Backend, signal: str, plain: bytes, lock: threading.Lock) -> 
     small = [item for item in items if item.ByteSize() <= backend.max_item_bytes]
     with lock:
         backend.requests += 1
+        backend.leaks += any(text.encode() in plain for text in backend.forbidden)
         if signal == "traces":
             backend.spans.update(span.trace_id + span.span_id for span in small)
         elif signal == "metrics":

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from reflexarc.emulator import telling
 from reflexarc.emulator.audit import STAGES, Alert
 from reflexarc.emulator.lane import Lane
 from reflexarc.emulator.report import Fleet, Report, Storm
@@ -87,13 +88,16 @@ class Screen:
             pairs.append(("storm", _storm(report.storm)))
         if report.fleet is not None:
             pairs.append(("fleet", _fleet(report.fleet)))
+        if report.telemetry is not None:
+            pairs.append(("telemetry", telling.verdict_of(report.telemetry)))
         self._out.print()
         for name, value in pairs:
             self._out.print(Text.assemble((f"  {name:<11}", "dim"), value))
-        good = not (report.lost or report.duplicates)
         verdict = f"lost {report.lost}   duplicates {report.duplicates}"
         self._out.print(
-            Text.assemble(("  verdict    ", "dim"), (verdict, "bold green" if good else "bold red"))
+            Text.assemble(
+                ("  verdict    ", "dim"), (verdict, "bold green" if report.good else "bold red")
+            )
         )
         self._out.print(Text.assemble(("  report     ", "dim"), f"{_shown(path)}, {took_s:.1f} s"))
         self._out.print()
@@ -118,6 +122,7 @@ class Screen:
             "  reflexarc agent --node my-node --source stdin --once --spool-dir /tmp/reflexarc-try",
             "reflexarc incidents list",
             "reflexarc gpus",
+            "reflexarc rules list                     # what each rule took",
             f"curl -s {lane.standins.url}/_slack       # what Slack shows",
             f"curl -s {lane.standins.url}/_pagerduty   # what PagerDuty holds",
         ]

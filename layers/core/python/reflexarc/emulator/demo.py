@@ -1,4 +1,4 @@
-"""The demo: kernel lines in, pages out, and an honest account of both."""
+"""The demo: kernel lines in, pages out; telemetry in, less of it out; an honest account of all."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from reflexarc.emulator import agents, hot_node, lane, scenario, standins, storm
+from reflexarc.emulator import agents, hot_node, lane, scenario, standins, storm, telemetry, telling
 from reflexarc.emulator.agents import Node
 from reflexarc.emulator.audit import Alert, Expected, Landed, alert, audit
 from reflexarc.emulator.due import Due
@@ -20,6 +20,7 @@ from reflexarc.emulator.lane import Lane, Plan
 from reflexarc.emulator.processes import Processes, wait_until
 from reflexarc.emulator.report import Fleet, Report
 from reflexarc.emulator.report import Storm as Stormed
+from reflexarc.emulator.scenario import Written
 from reflexarc.events.signal import Hops
 from reflexarc.gpu.readings import NodeState
 
@@ -121,6 +122,7 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     suffix = "" if running.emulator else f"-{secrets.token_hex(2)}"
     due = Due(running.policy)
     logs = scenario.logs_of(checkout, suffix)
+    services = telemetry.begin(running, checkout)
     with show.step(f"starting {len(logs) + 1} edge agents, one of them with 8 GPUs"):
         nodes = {name: running.node(name) for name in logs}
         hot, without = _hot_node(running, checkout, due, suffix)
@@ -134,13 +136,16 @@ def play(running: Lane, show: Show, checkout: Path, incidents: int = INCIDENTS) 
     show.alerts(len(nodes) + (hot is not None))
     watcher = Watcher(lane=running, show=show, read=len(running.standins.log()))
     watcher.expect(hot.begin() if hot else ())
-    _write(nodes, logs, watcher, due, incidents)
+    _write(nodes, services.seeing(scenario.interleaved(logs)), watcher, due, incidents)
     _await(watcher)
+    taken = services.outcome()
+    for text in telling.lines_of(taken):
+        show.event(text)
     broke = _storm(watcher, due, suffix)
     _listen(watcher, QUIET_S)
     verdict = audit(watcher.due.values(), watcher.landed)
     fleet = _fleet(running, hot, watcher) if hot else None
-    return Report.of(verdict, warm_up_ms, fleet, broke)
+    return Report.of(verdict, warm_up_ms, fleet, broke, taken)
 
 
 def _await(watcher: Watcher) -> None:
@@ -212,12 +217,12 @@ def run(plan: Plan, show: Show, processes: Processes) -> tuple[Lane, Report]:
 
 def _write(
     nodes: dict[str, Node],
-    logs: dict[str, list[str]],
+    lines: Iterable[Written],
     watcher: Watcher,
     due: Due,
     incidents: int,
 ) -> None:
-    for written in scenario.interleaved(logs):
+    for written in lines:
         if len({page.key for page in watcher.due.values()}) >= incidents:
             break
         # Worked out first, stamped at the write: our own thinking must not count as latency.

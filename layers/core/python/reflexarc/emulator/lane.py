@@ -57,6 +57,8 @@ class Lane:
     agent_endpoint: Endpoint
     ingest: FunctionUrl
     clicks: FunctionUrl
+    otlp_url: str
+    """Where functions find backends of telemetry, without their names."""
     policy: Policy
     """What the stack decides by, as it was configured at its start."""
 
@@ -142,6 +144,7 @@ def build(processes: Processes, plan: Plan, step: Step = silently) -> Lane:
         agent_endpoint=agent_endpoint,
         ingest=ingest,
         clicks=clicks,
+        otlp_url=_seen_from_functions(vendors.otlp_url, plan),
         policy=parse(json.dumps(plan.document)).policy(stack.SLACK_CHANNEL),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from reflexarc.emulator.audit import Alert, Audit, percentile
+from reflexarc.events.otlp_batch import OtlpSignal
 
 
 class Latency(BaseModel):
@@ -65,6 +66,61 @@ class Storm(BaseModel):
     acked_ms: float | None = Field(description="from the press until the pager knew")
 
 
+class Rule(BaseModel):
+    """What one rule did to the telemetry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    action: str
+    removed: int = Field(description="items that it took away")
+    size: int = Field(description="bytes of them")
+    emitted: int = Field(description="points that it wrote in place of those that it merged")
+    held_back: int = Field(description="items that it would have taken away, but a guard kept")
+    shadowed: int = Field(description="items that it would have taken away, were it not in shadow")
+
+
+class Witness(BaseModel):
+    """A fault that a node's own agent told of, and Fluent Bit by OTLP: one incident."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    xid: int
+    incidents: int
+    reports: int = Field(description="of all witnesses")
+
+
+class Telemetry(BaseModel):
+    """What was sent by OTLP, what the rules did, and what the backend holds of it, by signal."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int
+    sent: dict[OtlpSignal, int] = Field(description="spans, data points, log records")
+    due: dict[OtlpSignal, int] = Field(description="what the rules keep of them")
+    held: dict[OtlpSignal, int] = Field(description="what the backend has")
+    rules: tuple[Rule, ...]
+    guarded: dict[str, int] = Field(description="what no rule may take away, by guard")
+    redacted: dict[str, int] = Field(description="replaced before anything left, by kind")
+    size: int
+    kept_size: int
+    lost: int
+    doubled: int
+    unwanted: int = Field(description="spans at the backend that the rules take away")
+    leaked: int = Field(description="requests with a secret that reached the backend")
+    balanced: bool = Field(description="received = kept + dropped + sampled + aggregated, and sent")
+    witness: Witness | None = Field(description="null: nothing was logged that both could see")
+
+    @property
+    def exact(self) -> bool:
+        """Return whether the backend has what the rules keep, and the accounts say so."""
+        wrong = self.lost or self.doubled or self.unwanted or self.leaked
+        witness = self.witness
+        one = witness is None or (witness.incidents == 1 and witness.reports > 1)
+        return self.balanced and one and not wrong
+
+
 class Report(BaseModel):
     """What happened: every page, how long they took, what was lost or came twice."""
 
@@ -80,6 +136,13 @@ class Report(BaseModel):
         description="the functions' start from cold, all at once and before the first line",
     )
     storm: Storm | None = Field(default=None, description="null: none was played")
+    telemetry: Telemetry | None = Field(default=None, description="null: none was sent")
+
+    @property
+    def good(self) -> bool:
+        """Return whether all arrived that was to arrive, once."""
+        pages = not (self.lost or self.duplicates)
+        return pages and (self.telemetry is None or self.telemetry.exact)
 
     @classmethod
     def of(
@@ -88,6 +151,7 @@ class Report(BaseModel):
         warm_up_ms: float | None = None,
         fleet: Fleet | None = None,
         storm: Storm | None = None,
+        telemetry: Telemetry | None = None,
     ) -> "Report":
         """Return the document of a verdict."""
         return cls(
@@ -98,6 +162,7 @@ class Report(BaseModel):
             warm_up_ms=warm_up_ms,
             fleet=fleet,
             storm=storm,
+            telemetry=telemetry,
         )
 
     def write(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from reflexarc.adapters.dynamodb.config_document import ConfigDocument
+from reflexarc.adapters.dynamodb.config_document import TELEMETRY, ConfigDocument
 from reflexarc.emulator.deployment import deploy
 from reflexarc.emulator.endpoint import Endpoint
 from reflexarc.emulator.errors import LaneUnavailable
@@ -56,6 +56,27 @@ class Stack:
         table = ConfigDocument(self.endpoint.client("dynamodb"), self.outputs["IncidentsTableName"])
         live = table.live()
         table.push(json.dumps(document), live[0] if live else 0, datetime.now(UTC))
+
+    def fill_telemetry(self, keys: Mapping[str, str]) -> None:
+        """Write the keys of telemetry's backends."""
+        self.endpoint.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["TelemetrySecretArn"], SecretString=json.dumps(keys)
+        )
+
+    def put_rules(self, document: Mapping[str, object]) -> int:
+        """Put a telemetry document in force, within ten seconds everywhere; return its version."""
+        dynamodb, table = self.endpoint.client("dynamodb"), self.outputs["IncidentsTableName"]
+        documents = ConfigDocument(dynamodb, table, TELEMETRY)
+        seen = documents.live_version()
+        return documents.push(json.dumps(document), seen, datetime.now(UTC))
+
+    def at_most(self, environments: int, function: str) -> None:
+        """Let so many environments of a function read each of its queues, and no more."""
+        client, name = self.endpoint.client("lambda"), self.function(function)
+        for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
+            client.update_event_source_mapping(
+                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": environments}
+            )
 
     def function(self, name: str) -> str:
         """Return the deployed name of a function."""

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
-    """Slack, PagerDuty and a webhook's receiver, as far as the product can tell."""
+    """Slack, PagerDuty, a webhook's receiver and OTLP backends, as far as the product can tell."""
 
     url: str
     slack_api_url: str
@@ -29,6 +30,7 @@ class StandIns:
     pagerduty_secret: dict[str, str]
     webhook_receiver_url: str
     webhook_secret: dict[str, object]
+    otlp_url: str
     child: Child
     pool: urllib3.PoolManager
 
@@ -76,6 +78,21 @@ class StandIns:
         events: list[Entry] = self._get("/_webhook")["events"]
         return events
 
+    def otlp_backend(self, name: str, **settings: object) -> None:
+        """Say what a backend of telemetry takes (samples/standins/otlp.py)."""
+        self._post("/_otlp", {"backend": name, **settings})
+
+    def otlp(self, name: str) -> dict[str, int]:
+        """Return what a backend of telemetry took, in numbers."""
+        taken: dict[str, int] = self._get("/_otlp")["backends"].get(name, {})
+        return taken
+
+    def otlp_spans(self, name: str) -> Counter[bytes]:
+        """Return how often a backend of telemetry has each trace id and span id."""
+        answer = self.pool.request("GET", f"{self.url}/_otlp_spans?backend={name}")
+        pairs = (line.split() for line in answer.data.decode().splitlines())
+        return Counter({bytes.fromhex(ids): int(times) for ids, times in pairs})
+
     def trouble(self, *orders: Entry) -> None:
         """Make the next requests meet trouble (samples/standins/faults.py)."""
         self._post("/_faults", list(orders))
@@ -110,6 +127,7 @@ def start(processes: Processes, checkout: Path, options: Iterable[str] = ()) -> 
         pagerduty_secret=addresses["pagerduty_secret"],
         webhook_receiver_url=addresses["webhook_receiver_url"],
         webhook_secret=addresses["webhook_secret"],
+        otlp_url=addresses["otlp_url"],
         child=child,
         pool=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=35)),
     )
