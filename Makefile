@@ -98,4 +98,4 @@ requirements: | $(UV)
 	done
 
 clean: ## Remove what was built; environments stay
-	rm -rf build/demo build/bench build/core build/deps build/deps-local .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build/demo build/bench build/core build/deps build/deps-local build/otlp build/otlp-local .mypy_cache .ruff_cache .pytest_cache

@@ -20,6 +20,7 @@ from reflexarc.events.gpu_readings import GpuReadings
 from reflexarc.events.incident import Incident
 from reflexarc.events.llm_spans import LlmSpans
 from reflexarc.events.notice import Canary, Notice, WakeUp
+from reflexarc.events.otlp_batch import OtlpBatch
 from reflexarc.events.page import Page, Silence
 from reflexarc.events.page_event import PageEvent
 from reflexarc.events.rejected import RejectedMessage
@@ -37,6 +38,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     Leaving,
     LlmSpans,
     Notice,
+    OtlpBatch,
     Page,
     PageEvent,
     RejectedMessage,
