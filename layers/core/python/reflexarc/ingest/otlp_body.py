@@ -8,8 +8,10 @@ from functools import cache
 
 import zstandard
 
+from reflexarc.engines.otlp.zstd import TooLarge, unzstd
 from reflexarc.ingest.body import PACKED_MAX, gunzipped
 from reflexarc.ingest.model import Refused
+from reflexarc.kernel.errors import Rejected
 
 # "It is RECOMMENDED to use 20 MiB as the default limit", unpacked, for clients as for servers; the
 # Collector's own default too. It is four times what 4.5 MB of a function URL's binary body are, and
@@ -52,25 +54,9 @@ def _packer() -> zstandard.ZstdCompressor:
 
 
 def _unzstd(body: bytes, most: int) -> bytes:
-    too_much = Refused(413, f"the body unpacks to more than {most:,} bytes")
-    unpacker = zstandard.ZstdDecompressor(max_window_size=most)
     try:
-        frame = zstandard.get_frame_parameters(body)
-        is_told = frame.content_size != zstandard.CONTENTSIZE_UNKNOWN
-        if frame.window_size > most or (is_told and frame.content_size > most):
-            raise too_much
-        # One frame and nothing behind it: whoever reads it next must find the same in it.
-        return unpacker.decompress(body, max_output_size=most, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        # A stream's writer does not tell the size; then too much looks like a frame that is cut.
-        if _holds_more(body, most):
-            raise too_much from error
-        raise Refused(400, f"the body is not one frame of zstd: {error}") from error
-
-
-def _holds_more(body: bytes, most: int) -> bool:
-    reader = zstandard.ZstdDecompressor(max_window_size=most).stream_reader(body)
-    try:
-        return len(reader.read(most + 1)) > most
-    except zstandard.ZstdError:
-        return False
+        return unzstd(body, most)
+    except TooLarge as error:
+        raise Refused(413, f"the body unpacks to more than {most:,} bytes") from error
+    except Rejected as error:
+        raise Refused(400, f"the body is {error}") from error

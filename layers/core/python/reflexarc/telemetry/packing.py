@@ -11,16 +11,12 @@ from functools import cache
 
 import zstandard
 
+from reflexarc.engines.otlp.zstd import TooLarge, unzstd
 from reflexarc.events.otlp_batch import Encoding
 from reflexarc.kernel.errors import Rejected
 
 # As much as ingest takes, which is what OTLP recommends; a test compares the two.
 UNPACKED_MAX = 20 * 1024 * 1024
-# A window of a writer that knows no size may be as large as the batch.
-WINDOW_MAX = UNPACKED_MAX
-# So much at a time: four bytes may unpack to 128 KiB, so this is 16 MiB at the worst.
-# https://github.com/facebook/zstd/blob/dev/doc/zstd_compression_format.md#blocks
-_FED = 512
 _GZIP = zlib.MAX_WBITS | 16
 _GZIP_MARK, _ZSTD_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTD_LEVEL, _GZIP_LEVEL = 3, 1
@@ -57,34 +53,12 @@ def _compressor() -> zstandard.ZstdCompressor:
 
 
 def _unzstd(body: bytes) -> bytes:
-    """Return the content of the one frame that a batch is."""
     try:
-        size = zstandard.frame_content_size(body)
-        if size > UNPACKED_MAX:
-            raise Rejected(f"the batch unpacks to more than {UNPACKED_MAX:,} bytes")
-        unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
-        if size < 0:
-            return _streamed(body, unpacker)
-        return unpacker.decompress(body, allow_extra_data=False)
-    except zstandard.ZstdError as error:
+        return unzstd(body, UNPACKED_MAX)
+    except TooLarge as error:
+        raise Rejected(f"the batch unpacks to more than {UNPACKED_MAX:,} bytes") from error
+    except Rejected as error:
         raise Rejected(f"the batch is not zstd: {error}") from error
-
-
-def _streamed(body: bytes, unpacker: zstandard.ZstdDecompressor) -> bytes:
-    """Return the content of a frame that does not say how large it is, as streams write it."""
-    stream = unpacker.decompressobj()
-    chunks: list[bytes] = []
-    size = 0
-    for start in range(0, len(body), _FED):
-        chunks.append(stream.decompress(body[start : start + _FED]))
-        size += len(chunks[-1])
-        if size > UNPACKED_MAX:
-            raise Rejected(f"the batch unpacks to more than {UNPACKED_MAX:,} bytes")
-        if stream.eof:
-            if stream.unused_data or start + _FED < len(body):
-                raise Rejected("bytes follow the end of the zstd batch")
-            return b"".join(chunks)
-    raise Rejected("the zstd batch is cut off")
 
 
 def _gunzip(body: bytes) -> bytes:

@@ -12,7 +12,7 @@ import zstandard
 
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.kernel.errors import Rejected
-from reflexarc.telemetry.packing import WINDOW_MAX, encoding_of
+from reflexarc.telemetry.packing import UNPACKED_MAX, encoding_of
 from reflexarc.telemetry.recorded import Batch, of_json, of_protobuf
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Unzstd(io.RawIOBase):
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._frames = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
+        self._frames = zstandard.ZstdDecompressor(max_window_size=UNPACKED_MAX)
         self._frame = self._frames.decompressobj()
         self._begun = False
         self._ready = b""
