@@ -96,6 +96,36 @@ def test_items_come_in_their_order_some_at_a_time(monkeypatch: pytest.MonkeyPatc
     assert [whole.number for _, _, _, whole, _ in found] == list(range(33))
 
 
+def test_attributes_are_read_so_many_bytes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of so few items at a time it is not asked which looks are due."""
+    payload = spans(MANY, acme=(3,))
+    whole = looked_at(plan(NO_ACME), payload)
+    monkeypatch.setattr(items, "SIZE_AT_ONCE", len(payload) // 3)
+
+    assert whole == [3]
+    assert looked_at(plan(NO_ACME), payload) == list(range(MANY))
+
+
+def test_only_the_bytes_of_items_that_are_read_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    every, other = plan(f'{NO_ACME} and name != "other"'), span(1, "other", text="x" * 500)
+    payload = traces(*(each for _ in range(MANY) for each in (span(1), other)))
+    monkeypatch.setattr(items, "SIZE_AT_ONCE", len(spans(MANY)))
+
+    assert [item for item, *_ in judged(every, payload)] == list(range(0, 2 * MANY, 2))
+    assert looked_at(every, payload) == []
+
+
+def test_an_item_larger_than_is_read_at_a_time_is_read_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(items, "SIZE_AT_ONCE", 100)
+    payload = traces(span(1, text="x" * 500), span(2), span(3, text="x" * 500), span(4, a="b"))
+
+    assert looked_at(plan(NO_ACME), payload) == [0, 1, 2, 3]
+    found = [find for _, _, find, _, _ in judged(plan(NO_ACME), payload)]
+    assert [find is not None and find("a") is not None for find in found] == [False] * 3 + [True]
+
+
 def test_no_more_items_are_read_than_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "AT_ONCE", 5)
     made, payload = plan("Int(name) > 1 / 0", 'name != "other"'), spans(20)
