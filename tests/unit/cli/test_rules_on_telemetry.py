@@ -259,6 +259,16 @@ def test_nothing_found_is_said(rules: Any) -> None:
     assert run("preview", file, "--archive").stdout == "No telemetry was found there.\n"
 
 
+@pytest.mark.parametrize("command", ["preview", "explain"])
+def test_a_document_that_hashes_is_tried_out_without_its_salt(command: str, tmp_path: Path) -> None:
+    rule = stated("a", "redact", redact={"mode": "hash"}, span='name != ""')
+    document = {"redaction": {"mode": "hash", "salt_secret": "salt"}, "rules": [rule]}
+    file = tmp_path / "telemetry.yaml"
+    file.write_text(yaml.safe_dump(document))
+
+    assert run(command, file, TEN_MINUTES).exit_code == 0
+
+
 def test_a_document_with_problems_is_not_previewed(rules: Any) -> None:
     result = run("preview", rules(stated("a", span="name ==")), TEN_MINUTES)
 

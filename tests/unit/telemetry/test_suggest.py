@@ -391,6 +391,14 @@ def test_attributes_that_weigh_much_are_findings() -> None:
     assert not any(each.startswith("id ") for each in told)
 
 
+def test_what_redaction_made_alike_is_no_finding() -> None:
+    same = {"user.email": "[redacted:email] and a good deal more of it"}
+
+    told = findings(batch(span("a", attributes=same), span("b", attributes=same)))
+
+    assert not any("one value" in each for each in told)
+
+
 def test_few_findings_of_attributes_are_told() -> None:
     keys = {f"key{number}": "the same value everywhere" for number in range(9)}
 

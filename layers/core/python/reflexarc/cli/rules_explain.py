@@ -25,6 +25,7 @@ from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
 from reflexarc.cli.terminal import console
 from reflexarc.engines.ottl.plain_values import body_text
 from reflexarc.engines.redact.payload import Redactor
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
 from reflexarc.telemetry.explain import explain as explanation_of
@@ -87,7 +88,7 @@ def explain(
     order in which it is asked, with each part of its conditions and what that part read.
     """
     config = sound_document(file)
-    redact = None if archive else Redactor(config.redaction).apply
+    redact = None if archive else Redactor(config.redaction, salt=TRIAL_SALT).apply
     with (
         readable_errors(),
         recorded(

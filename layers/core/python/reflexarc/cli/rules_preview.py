@@ -23,6 +23,7 @@ from reflexarc.cli.rules_stack import fail
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
 from reflexarc.cli.terminal import console
 from reflexarc.engines.redact.payload import Redactor
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.incidents.spans import span_of
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
@@ -81,7 +82,7 @@ def preview(
             config.rules,
             READS,
             system_clock().astimezone(UTC).date(),
-            redact=None if archive else Redactor(config.redaction).apply,
+            redact=None if archive else Redactor(config.redaction, salt=TRIAL_SALT).apply,
             examples=examples,
         )
         for batch in watched(source, "judging"):

@@ -31,6 +31,7 @@ from reflexarc.cli.rules_sources import (
 )
 from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
 from reflexarc.engines.redact.payload import Redactor
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
 from reflexarc.telemetry.config import TelemetryConfig
@@ -122,8 +123,8 @@ def _made(
 ) -> tuple[list[Mapping[str, Any]], Preview, list[Finding]]:
     """Return rules as documents, a preview of them, and findings."""
     today = system_clock().astimezone(UTC).date()
-    before = RuleSet(config.rules, READS, version=0, today=today)
-    redact = Redactor(config.redaction).apply if redacts else None
+    before = RuleSet(config.rules, READS, version=0, today=today, salt=TRIAL_SALT)
+    redact = Redactor(config.redaction, salt=TRIAL_SALT).apply if redacts else None
 
     def batches(doing: str) -> Iterator[Batch]:
         for batch in watched(source, doing):

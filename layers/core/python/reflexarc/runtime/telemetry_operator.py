@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reflexarc.adapters.dynamodb.config_document import TELEMETRY, ConfigDocument
 from reflexarc.adapters.dynamodb.telemetry_accounts import TelemetryAccounts
 from reflexarc.adapters.s3.archived_batches import ArchivedBatches
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.kernel.clock import system_clock
 from reflexarc.kernel.errors import Rejected, Unavailable
@@ -39,7 +40,13 @@ class TelemetryDeployment:
         """
         now = self.now()
         config = parse(text)
-        RuleSet(config.rules, READS, version=seen + 1, today=now.astimezone(UTC).date())
+        RuleSet(
+            config.rules,
+            READS,
+            version=seen + 1,
+            today=now.astimezone(UTC).date(),
+            salt=TRIAL_SALT,
+        )
         return self.documents.push(text, seen, now)
 
     def rollback(self, version: int | None) -> tuple[int, int]:

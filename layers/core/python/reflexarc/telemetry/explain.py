@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from reflexarc.engines.ottl.filter_config import FilterCondition
 from reflexarc.engines.ottl.parser import parse
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.events.reads import Read
 from reflexarc.telemetry.condition_tree import Asking, Part
 from reflexarc.telemetry.guards import GUARDS
@@ -81,7 +82,9 @@ def explain(
     """Return what the rules do to an item, and why; raises Rejected where one cannot be used."""
     ordered = sorted(rules, key=lambda rule: rule.priority)
     wanted = [*GUARDS, *reads]
-    judgement = RuleSet(ordered, reads, version=0, today=today).judge(item.signal, item.request)
+    judgement = RuleSet(ordered, reads, version=0, today=today, salt=TRIAL_SALT).judge(
+        item.signal, item.request
+    )
     shadows = frozenset(rule.name for rule in ordered if rule.shadow)
     decision = decision_of(judgement.tally, judgement.received, shadows)
     steps = tuple(_steps(item, ordered, today))

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from reflexarc.engines.otlp.splicing import spliced
 from reflexarc.engines.otlp.validity import judged
 from reflexarc.engines.redact.model import Redacted
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.events.reads import Read
 from reflexarc.kernel.errors import Rejected
@@ -227,6 +228,6 @@ def previewing(
 ) -> Preview:
     """Return a preview of rules as if none were in shadow; raises Rejected as a RuleSet does."""
     live = [rule.model_copy(update={"shadow": False}) for rule in rules]
-    compiled = RuleSet(live, reads, version=0, today=today)
+    compiled = RuleSet(live, reads, version=0, today=today, salt=TRIAL_SALT)
     ordered = sorted(rules, key=lambda rule: rule.priority)
     return Preview(compiled, {rule.name: rule for rule in ordered}, redact, examples)

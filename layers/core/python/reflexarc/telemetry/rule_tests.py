@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from reflexarc.engines.otlp.wire import field_of
 from reflexarc.engines.ottl.plain_values import mapping
 from reflexarc.engines.redact.payload import Redactor
+from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.events.reads import Read
 from reflexarc.telemetry.config import TelemetryConfig
@@ -147,8 +148,8 @@ class Bench:
     def __post_init__(self) -> None:
         """Compile the rules."""
         self._live = [rule.model_copy(update={"shadow": False}) for rule in self.config.rules]
-        self._rules = RuleSet(self._live, self.reads, version=0, today=self.today)
-        self._redactor = Redactor(self.config.redaction)
+        self._rules = RuleSet(self._live, self.reads, version=0, today=self.today, salt=TRIAL_SALT)
+        self._redactor = Redactor(self.config.redaction, salt=TRIAL_SALT)
 
     def tried(self, cases: Iterable[Case]) -> Iterator[Tried]:
         """Yield what becomes of every item."""

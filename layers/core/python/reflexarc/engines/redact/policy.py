@@ -10,6 +10,8 @@ from reflexarc.engines.redact.names import LITERAL_MAX, SECRET_NAMES
 
 # Four bytes a character at most.
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=LITERAL_MAX // 4)]
+# Stands for the salt where a policy is only tried out: what comes of it is joined with nothing.
+TRIAL_SALT = b"this is only a trial"
 KINDS = ("email", "card", "key", "phone", "attribute", "content", "unreadable")
 
 

@@ -26,6 +26,8 @@ _CONTENT = (
     "output.value",
 )
 
+_REDACTED = "[redacted:"
+
 
 @dataclass(slots=True)
 class _Key:
@@ -33,6 +35,11 @@ class _Key:
     number: int = 0
     sample: str = ""
     values: Distinct = field(default_factory=Distinct)
+
+    @property
+    def redacted(self) -> bool:
+        """Return whether redaction made its values alike."""
+        return _REDACTED in self.sample
 
 
 @dataclass(slots=True)
@@ -81,7 +88,7 @@ class Attributes:
                 "leave it out, or cut it short, where it is written",
                 key.size,
             )
-        if share >= _CONSTANT and everywhere and key.values.count() == 1:
+        if share >= _CONSTANT and everywhere and key.values.count() == 1 and not key.redacted:
             says = f" ({key.sample!r})" if key.sample else ""
             return Finding(
                 f"{name} has one value{says} on {key.number:,} {noun}",
