@@ -4,7 +4,8 @@ Ours is the service as the handler calls it, on ports in memory: envelope and ba
 and guards, what the archive and one backend get, the account; with redaction by every default
 detector, and without. The peer does less: gunzip, the plain schema with a dict a span and the same
 rules, gzip -6. CPU time of this process, in turns of five calls, medians; memory is of a process of
-its own; dollars are AWS's list prices for what was measured and counted.
+its own; dollars are AWS's list prices for what was measured and counted. At the end the whole lane,
+in the emulator (`lane_telemetry.py`).
 """
 
 import gzip
@@ -21,6 +22,7 @@ from reflexarc.telemetry.redaction import Redaction
 from reflexarc.telemetry.rules import Rule
 from reflexarc.telemetry.ruleset import RuleSet
 from tests.benchmarks import aws_prices as price
+from tests.benchmarks import lane_telemetry
 from tests.benchmarks import otlp_peers as peers
 from tests.benchmarks import otlp_rules as rules
 from tests.benchmarks.bench_rules import medians
@@ -41,7 +43,7 @@ _HANDLED_ONCE = 2
 
 
 def run() -> Iterator[Row]:
-    """Yield milliseconds of CPU for a message of 1,000 spans, memory, dollars."""
+    """Yield milliseconds of CPU for a message of 1,000 spans, memory, dollars; the lane."""
     spans = payloads()["traces1000"]
     paths = {
         "message_10_rules": (rules.TEN, peers.TEN_RULES),
@@ -67,6 +69,7 @@ def run() -> Iterator[Row]:
         if name == "message_10_rules":
             yield _dollars(taken["redacting"], spans)
     yield Row("telemetry", "worst_case_6_mb_peak", "MB", _peak_memory())
+    yield from lane_telemetry.run()
 
 
 def _message(spans: bytes, stated: list[Rule], *, redacting: bool) -> Callable[[], object]:

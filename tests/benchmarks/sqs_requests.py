@@ -1,4 +1,7 @@
-"""Stands between functions and the emulator's SQS, and counts what they ask of it."""
+"""Stands between functions and the emulator's SQS, and counts what they ask of it.
+
+It can send messages twice: SQS promises each at least once, and the emulator brings it once.
+"""
 
 import threading
 from collections import Counter
@@ -11,16 +14,22 @@ import urllib3
 from reflexarc.emulator.endpoint import Endpoint
 
 ENDPOINT = "AWS_ENDPOINT_URL_SQS"
+REPEATED = "repeated"
+_SEND = "SendMessage"
 _NOT_PASSED = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 
 
 class SqsRequests:
-    """An SQS on loopback: the emulator's own, with its requests counted by operation."""
+    """An SQS on loopback: the emulator's own, with its requests counted by operation.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    Every `twice`-th message is sent twice, where that is not 0.
+    """
+
+    def __init__(self, endpoint: Endpoint, twice: int = 0) -> None:
         self.counts: Counter[str] = Counter()
+        self.twice = twice
         pool = urllib3.PoolManager(maxsize=20, retries=False, timeout=30.0)
-        counts, upstream = self.counts, endpoint.url
+        counts, upstream, requests = self.counts, endpoint.url, self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -28,9 +37,13 @@ class SqsRequests:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                counts[self.headers.get("X-Amz-Target", "").rpartition(".")[2]] += 1
+                operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+                counts[operation] += 1
                 given = {k: v for k, v in self.headers.items() if k.lower() not in _NOT_PASSED}
                 answer = pool.request("POST", upstream + self.path, body=body, headers=given)
+                if requests.twice and operation == _SEND and not counts[_SEND] % requests.twice:
+                    pool.request("POST", upstream + self.path, body=body, headers=given)
+                    counts[REPEATED] += 1
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     if name.lower() not in _NOT_PASSED | {"date", "server"}:
