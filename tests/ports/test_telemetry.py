@@ -306,7 +306,7 @@ class Bucket:
 @pytest.fixture
 def bucket(cloud: "DynamoDBClient") -> Bucket:  # noqa: ARG001 - keeps moto running
     client: S3Client = boto3.client("s3", region_name=REGION)
-    name, faults = f"telemetry-{next(_numbers)}", Faults()
+    name, faults = f"telemetry-ports-{next(_numbers)}", Faults()
     where: Any = {"LocationConstraint": REGION}
     client.create_bucket(Bucket=name, CreateBucketConfiguration=where)
     faults.attach(client)

@@ -39,6 +39,24 @@ def test_a_severity_line_is_heard_when_its_event_did_not_say_how_grave_it_is() -
     assert seen(BARE, severity) == [True, True]
 
 
+def test_a_line_seen_before_is_not_read_again() -> None:
+    line = "NVRM: Xid (PCI:0000:65:00): 79, pid=1234, name=python3, GPU has fallen off the bus."
+    recogniser = Recogniser()
+
+    first = recogniser.see(line)
+
+    assert first is not None
+    assert recogniser.see(line) is first
+
+
+def test_memory_of_lines_stays_bounded() -> None:
+    recogniser = Recogniser()
+    for code in range(600):
+        recogniser.see(f"NVRM: Xid (PCI:0000:65:00): {code}, pid=1, name=python3, text")
+
+    assert len(recogniser._known) <= 256
+
+
 def test_memory_of_events_stays_bounded() -> None:
     recogniser = Recogniser()
     for code in range(20_000, 20_600):

@@ -12,6 +12,8 @@ from reflexarc.telemetry.plan.numbers import NumberIndex, Places, candidates
 
 # Patterns that were found, by their numbers, and where each begins.
 Hits = tuple[Numbers, Numbers]
+# The largest number that a table is made for, which is faster than to sort.
+_TABLE_MAX = 100_000
 Live = Callable[[Sequence[int], ResourcePart], Sequence[int]]
 
 
@@ -60,22 +62,38 @@ class Finder:
         found: dict[int, Sequence[int]],
     ) -> None:
         """Note the conditions whose patterns were hit, where their resource lets them hold."""
+        pairs, which = _numbered(owners * len(self.by_pattern) + patterns)
         many = len(self.by_pattern)
-        pairs, which = np.unique(owners * many + patterns, return_inverse=True)
         alive = [
             live(self.by_pattern[pair % many], parts.resources[pair // many])
             for pair in pairs.tolist()
         ]
         useful = np.array([bool(conditions) for conditions in alive], np.bool_)[which]
-        # Each once for an item: a text may stand in it as often as it fits.
-        once = np.unique(items[useful] * len(pairs) + which[useful])
-        several: dict[int, list[int]] = {}
-        those = (once // len(pairs)).tolist()
-        for item, pair in zip(those, (once % len(pairs)).tolist(), strict=True):
-            known = found.get(item)
+        several: dict[int, tuple[list[int], set[int]]] = {}
+        for item, pair in zip(items[useful].tolist(), which[useful].tolist(), strict=True):
+            known, more = found.get(item), alive[pair]
             if known is None:
-                found[item] = alive[pair]
+                found[item] = more
             elif item in several:
-                several[item] += alive[pair]
-            else:
-                found[item] = several[item] = [*known, *alive[pair]]
+                conditions, seen = several[item]
+                # Each once for an item: a text may stand in it as often as it fits.
+                if id(more) not in seen:
+                    seen.add(id(more))
+                    conditions += more
+            elif known is not more:
+                conditions = [*known, *more]
+                found[item], several[item] = conditions, (conditions, {id(known), id(more)})
+
+
+def _numbered(values: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the distinct of some numbers from 0, and of each value which one of them it is."""
+    span = int(values.max(initial=-1)) + 1
+    if span > _TABLE_MAX:
+        pairs, which = np.unique(values, return_inverse=True)
+        return pairs, which
+    present = np.zeros(span, np.bool_)
+    present[values] = True
+    pairs = np.flatnonzero(present)
+    rank = np.empty(span, np.int64)
+    rank[pairs] = np.arange(len(pairs))
+    return pairs, rank[values]
