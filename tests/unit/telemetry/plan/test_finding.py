@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from reflexarc.engines.otlp.framing import ResourcePart, framed
 from reflexarc.engines.ottl.parser import parse
+from reflexarc.telemetry.plan import finding
 from reflexarc.telemetry.plan.planning import Stated, plan_of
 from tests.support.otlp import span, traces
 
@@ -54,6 +57,22 @@ def test_conditions_of_one_text_share_it_and_those_of_several_are_put_together()
     assert {item: sorted(conditions) for item, conditions in both.items()} == {
         0: [0, 1, 2],
         1: [0, 1],
+    }
+
+
+def test_with_too_many_resources_and_texts_for_a_table_the_same_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payload = traces(span(1, a="text-of-two text-of-one"), span(2, a="text-of-six text-of-one"))
+    texts = [contains(f"text-of-{name}") for name in ("one", "two", "six")]
+    by_table = found(payload, *texts)
+
+    monkeypatch.setattr(finding, "_TABLE_MAX", 0)
+
+    assert found(payload, *texts) == by_table
+    assert {item: sorted(conditions) for item, conditions in by_table.items()} == {
+        0: [0, 1],
+        1: [0, 2],
     }
 
 
