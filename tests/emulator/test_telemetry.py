@@ -126,6 +126,8 @@ class Telemetry:
 
 @pytest.fixture
 def telemetry(lane: Lane) -> Telemetry:
+    # Of twenty that start cold on two cores, most take longer than a message stays hidden here.
+    lane.stack.at_most(2, "telemetry_rules")
     return Telemetry(lane)
 
 
@@ -241,10 +243,13 @@ def test_duplicates_and_a_crash_leave_the_set_and_the_counters_exact(
             *({"vendor": "otlp", "method": "exact", "do": "hang", "seconds": 0.0},) * 2,
             {"vendor": "otlp", "method": "exact", "do": "hang", "seconds": 5.0},
         )
-        telemetry.send([*batches, *batches[:5]])
+        telemetry.send(batches)
         assert wait_until(lambda: telemetry.told("exact").get("requests", 0) >= 3, 30, every_s=0.05)
         time.sleep(0.2)
         killed = kill_workers(telemetry.lane, "telemetry_rules")
+        assert telemetry.quiet(60)
+        # Two copies at work at once may both be sent on: no crash, and so not bounded here.
+        telemetry.send(batches[:5])
         assert telemetry.quiet(60)
 
     there = telemetry.spans("exact")
