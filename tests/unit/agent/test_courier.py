@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reflexarc.agent.courier import BATCH_COUNT
+from reflexarc.kernel.batching import BATCH_COUNT
 from reflexarc.kernel.errors import RateLimited, Rejected, Unavailable
 from tests.agent.fakes import Bench, message
 

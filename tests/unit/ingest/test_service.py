@@ -7,7 +7,8 @@ import pytest
 from reflexarc.ingest.gate import TokenGate
 from reflexarc.ingest.model import Identity, Reply
 from reflexarc.ingest.ports import Gate
-from reflexarc.ingest.service import BATCH_BYTES, BEGUN_WITHIN_S, IngestService
+from reflexarc.ingest.service import BEGUN_WITHIN_S, IngestService
+from reflexarc.kernel.batching import BATCH_BYTES
 from reflexarc.kernel.errors import Rejected, Unavailable
 from tests.support.incidents import NOW, ulid_of
 from tests.unit.ingest.fakes import Counted, Open, Relayed, made, message, packed, post

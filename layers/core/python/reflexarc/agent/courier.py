@@ -12,12 +12,10 @@ from reflexarc.agent.log import AgentLog
 from reflexarc.agent.packing import Packed
 from reflexarc.agent.ports import Queue
 from reflexarc.agent.spool import LaneName, Spool
+from reflexarc.kernel.batching import BATCH_BYTES, BATCH_COUNT
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import RateLimited, ReflexError, Rejected, Unavailable
 
-# SQS takes ten messages and 1 MiB in one request; what is left is for its own framing.
-BATCH_COUNT = 10
-BATCH_BYTES = 1_000_000
 _SYNC_SECONDS = 1.0
 _IDLE_SECONDS = 1.0
 

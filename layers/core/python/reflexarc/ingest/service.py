@@ -1,8 +1,9 @@
 """Takes a request apart and hands its messages to the queues, faults first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 
 from reflexarc.ingest.body import unpacked
 from reflexarc.ingest.messages import cut, looked_at
@@ -18,14 +19,11 @@ from reflexarc.ingest.model import (
 )
 from reflexarc.ingest.ports import Gate, Relay
 from reflexarc.ingest.tokens import speaks_for
+from reflexarc.kernel.batching import in_batches
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import Rejected, Unavailable
 
 PATH = "/v1/gpu"
-# What SQS takes in one request: ten messages and 1 MiB, of which some is left for attributes.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-BATCH_COUNT = 10
-BATCH_BYTES = 1_000_000
 # A batch that hangs takes 8 s (runtime/clients.py); begun by now, it ends inside the function's 15.
 BEGUN_WITHIN_S = 5.0
 AGAIN = timedelta(seconds=5)
@@ -71,7 +69,7 @@ class IngestService:
         for lane in _ORDER:
             failed = ""
             passing = [each for each in seen if isinstance(each, Entry) and each.lane == lane]
-            for batch in _batches(passing):
+            for batch in in_batches(passing, attrgetter("body")):
                 if not failed and self.monotonic() - begun > BEGUN_WITHIN_S:
                     failed = _NO_TIME
                 if not failed:
@@ -141,17 +139,3 @@ def _reply(results: tuple[Result, ...], who: str) -> Reply:
             who=who,
         )
     return Reply(status=200, results=results, who=who)
-
-
-def _batches(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        length = len(entry.body) if entry.body.isascii() else len(entry.body.encode())
-        if batch and (len(batch) == BATCH_COUNT or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch

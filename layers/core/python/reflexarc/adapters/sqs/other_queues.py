@@ -1,21 +1,18 @@
 """Fills telemetry.ports.Others: hands messages to the queues of other parts, ten at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reflexarc.adapters.sqs.dead_letters import legal
 from reflexarc.adapters.sqs.errors import queue_errors
 from reflexarc.adapters.sqs.relay import SENDER
+from reflexarc.kernel.batching import in_batches
 from reflexarc.kernel.errors import Unavailable
 from reflexarc.telemetry.ports import Destination
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-# What SQS takes in one request, less some for attributes.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-BATCH_COUNT, BATCH_BYTES = 10, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class SqsOthers:
 
     def send(self, to: Destination, bodies: Sequence[str], sender: str) -> None:
         """Send messages; raises Unavailable unless all were taken."""
-        for batch in _batches([legal(body) for body in bodies]):
+        for batch in in_batches([legal(body) for body in bodies], str):
             with queue_errors(f"handing on to {to}"):
                 answer = self.client.send_message_batch(
                     QueueUrl=self.urls[to],
@@ -44,17 +41,3 @@ class SqsOthers:
                 )
             if failed := answer.get("Failed"):
                 raise Unavailable(f"{to} did not take {len(failed)} messages: {failed[0]['Code']}")
-
-
-def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for body in bodies:
-        length = len(body.encode())
-        if batch and (len(batch) == BATCH_COUNT or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(body)
-        size += length
-    if batch:
-        yield batch
