@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-import yaml
 
+from reflexarc.cli.documents import print_document, print_schema
 from reflexarc.cli.examined import Examined, examined
-from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment
+from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, deployment, fail
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.config import Configuration, parse
 from reflexarc.runtime.document_check import examine
@@ -25,12 +25,7 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="reflexa
 def check(file: File, *, as_json: AsJson = False) -> None:
     """Check a document as a push does, but for its secrets; nothing is sent."""
     found = _examined(file)
-    if as_json:
-        typer.echo(json.dumps(found.facts()))
-    else:
-        found.say()
-    if found.refused:
-        raise typer.Exit(FAILED)
+    found.report(as_json=as_json)
     if not as_json:
         typer.echo(f"{file}: fine")
 
@@ -77,12 +72,12 @@ def show(
         live = deployed.documents.live()
         text = deployed.documents.version(version) if version else live and live[1]
     if not text:
-        _fail(
+        fail(
             "nothing was pushed: the built-in routing is in force"
             if version is None
             else f"there is no version {version}"
         )
-    typer.echo(text if as_json else yaml.safe_dump(json.loads(text), sort_keys=False), nl=as_json)
+    print_document(text, as_json=as_json)
 
 
 @config_app.command()
@@ -105,14 +100,8 @@ def rollback(
 @config_app.command()
 def schema() -> None:
     """Print the document's JSON Schema: an editor that knows it completes and checks."""
-    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    typer.echo(json.dumps(draft | Configuration.model_json_schema(), indent=2))
+    print_schema(Configuration)
 
 
 def _examined(file: Path) -> Examined:
     return examined(file, lambda content: examine(content, system_clock()))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reflexarc: {message}", err=True)
-    raise typer.Exit(FAILED)

@@ -1,5 +1,6 @@
 """A document that people wrote, with everything that is wrong with it, as compilers say it."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from reflexarc.cli.stack import FAILED
 from reflexarc.cli.yaml_lines import Document, NotYaml, read
 from reflexarc.events.problems import Problem
 
@@ -53,6 +55,15 @@ class Examined:
         """Print the problems, if any, where errors go."""
         for line in self.lines():
             typer.echo(line, err=True)
+
+    def report(self, *, as_json: bool) -> None:
+        """Print the problems, for machines where they ask; end the command where it is refused."""
+        if as_json:
+            typer.echo(json.dumps(self.facts()))
+        else:
+            self.say()
+        if self.refused:
+            raise typer.Exit(FAILED)
 
 
 def examined(file: Path, examine: Callable[[object], Iterable[Problem]]) -> Examined:

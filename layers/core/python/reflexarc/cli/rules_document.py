@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from reflexarc.cli.documents import print_document, print_schema
 from reflexarc.cli.examined import Examined, File, examined
-from reflexarc.cli.rules_stack import fail, telemetry_of
-from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName
+from reflexarc.cli.rules_stack import telemetry_of
+from reflexarc.cli.stack import FAILED, AsJson, EndpointUrl, StackName, fail
 from reflexarc.cli.terminal import console
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
@@ -28,12 +28,7 @@ _SHOWN = 40
 def check(file: File, *, as_json: AsJson = False) -> None:
     """Check a telemetry document as a push does; nothing is sent."""
     found = examined_rules(file)
-    if as_json:
-        typer.echo(json.dumps(found.facts()))
-    else:
-        found.say()
-    if found.refused:
-        raise typer.Exit(FAILED)
+    found.report(as_json=as_json)
     if not as_json:
         typer.echo(f"{file}: fine, {_in_numbers(found)}")
 
@@ -92,10 +87,7 @@ def show(
             if version is None
             else f"there is no version {version}"
         )
-    typer.echo(
-        text if as_json else yaml.safe_dump(json.loads(text), sort_keys=False, width=100),
-        nl=as_json,
-    )
+    print_document(text, as_json=as_json, width=100)
 
 
 def rollback(
@@ -127,8 +119,7 @@ def rollback(
 
 def schema() -> None:
     """Print the document's JSON Schema: an editor that knows it completes and checks."""
-    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    typer.echo(json.dumps(draft | TelemetryConfig.model_json_schema(), indent=2))
+    print_schema(TelemetryConfig)
 
 
 def examined_rules(file: Path, today: date | None = None) -> Examined:

@@ -18,14 +18,12 @@ from reflexarc.cli.rules_sources import (
     Since,
     Until,
     recorded,
+    redaction_of,
     watched,
 )
-from reflexarc.cli.rules_stack import fail
-from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
+from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, fail
 from reflexarc.cli.terminal import console
 from reflexarc.engines.ottl.plain_values import body_text
-from reflexarc.engines.redact.payload import Redactor
-from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
 from reflexarc.telemetry.explain import explain as explanation_of
@@ -88,14 +86,11 @@ def explain(
     order in which it is asked, with each part of its conditions and what that part read.
     """
     config = sound_document(file)
-    redact = None if archive else Redactor(config.redaction, salt=TRIAL_SALT).apply
-    with (
-        readable_errors(),
-        recorded(
-            otlp, archive=archive, since=since, until=until, signal=signal,
-            stack=stack, endpoint=endpoint,
-        ) as source,
-    ):  # fmt: skip
+    redact = redaction_of(config.redaction, archive=archive)
+    with recorded(
+        otlp, archive=archive, since=since, until=until, signal=signal,
+        stack=stack, endpoint=endpoint,
+    ) as source:  # fmt: skip
         fitting = _fitting(watched(source, "looking"), _Wanted(span_id, trace_id, name))
         item, seen = _chosen(fitting, number)
         if item is None:

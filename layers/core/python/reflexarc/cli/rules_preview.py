@@ -17,13 +17,11 @@ from reflexarc.cli.rules_sources import (
     Since,
     Until,
     recorded,
+    redaction_of,
     watched,
 )
-from reflexarc.cli.rules_stack import fail
-from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
+from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, fail
 from reflexarc.cli.terminal import console
-from reflexarc.engines.redact.payload import Redactor
-from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.incidents.spans import span_of
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
@@ -71,18 +69,15 @@ def preview(
     BYTES are of protobuf, before it is packed, and are taken to a month of 30 days.
     """
     config = sound_document(file)
-    with (
-        readable_errors(),
-        recorded(
-            otlp, archive=archive, since=since, until=until, signal=signal,
-            stack=stack, endpoint=endpoint,
-        ) as source,
-    ):  # fmt: skip
+    with recorded(
+        otlp, archive=archive, since=since, until=until, signal=signal,
+        stack=stack, endpoint=endpoint,
+    ) as source:  # fmt: skip
         looked = previewing(
             config.rules,
             READS,
             system_clock().astimezone(UTC).date(),
-            redact=None if archive else Redactor(config.redaction, salt=TRIAL_SALT).apply,
+            redact=redaction_of(config.redaction, archive=archive),
             examples=examples,
         )
         for batch in watched(source, "judging"):

@@ -11,9 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reflexarc.adapters.files.otlp_files import OtlpFiles
-from reflexarc.cli.rules_stack import fail, telemetry_of
+from reflexarc.cli.rules_stack import telemetry_of
+from reflexarc.cli.stack import fail, readable_errors
+from reflexarc.engines.redact.payload import Redactor
+from reflexarc.engines.redact.policy import TRIAL_SALT, RedactionPolicy
 from reflexarc.events.otlp_batch import OtlpSignal
 from reflexarc.incidents.spans import span_of
+from reflexarc.telemetry.preview import Redact
 from reflexarc.telemetry.recorded import Batch
 from reflexarc.telemetry.ruleset import SIGNALS
 
@@ -79,12 +83,16 @@ def recorded(
     stack: str,
     endpoint: str | None,
 ) -> Iterator[Recorded]:
-    """Open files, or the archive of a stack; ends the command with what to do where neither is."""
+    """Open files, or the archive of a stack; ends the command with what to do where neither is.
+
+    So does what goes wrong inside, with one readable line.
+    """
     wanted = signal_from(signal)
     if archive == bool(files):
         fail("name files of telemetry, or --archive for what came to the stack: one of the two")
     if files:
-        yield OtlpFiles(files, wanted)
+        with readable_errors():
+            yield OtlpFiles(files, wanted)
         return
     with telemetry_of(stack, endpoint) as deployed:
         now = deployed.now()
@@ -93,6 +101,11 @@ def recorded(
         if begin >= end:
             fail("--since is not before --until")
         yield deployed.archive(begin, end, (wanted,) if wanted else SIGNALS)
+
+
+def redaction_of(policy: RedactionPolicy, *, archive: bool) -> Redact | None:
+    """Return what runs before the rules in a trial; None for an archive: that came redacted."""
+    return None if archive else Redactor(policy, salt=TRIAL_SALT).apply
 
 
 def moment_from(written: str, now: datetime, option: str) -> datetime:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
-
-from reflexarc.cli.stack import FAILED, readable_errors
+from reflexarc.cli.stack import readable_errors
 
 if TYPE_CHECKING:
     from reflexarc.runtime.telemetry_operator import TelemetryDeployment
@@ -19,9 +17,3 @@ def telemetry_of(stack: str, endpoint: str | None) -> Iterator["TelemetryDeploym
 
     with readable_errors():
         yield find(stack, endpoint)
-
-
-def fail(message: str) -> NoReturn:
-    """End the command with one readable line."""
-    typer.echo(f"reflexarc: {message}", err=True)
-    raise typer.Exit(FAILED)

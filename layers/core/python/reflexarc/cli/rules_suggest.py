@@ -27,15 +27,15 @@ from reflexarc.cli.rules_sources import (
     Since,
     Until,
     recorded,
+    redaction_of,
     watched,
 )
-from reflexarc.cli.stack import AsJson, EndpointUrl, StackName, readable_errors
-from reflexarc.engines.redact.payload import Redactor
+from reflexarc.cli.stack import AsJson, EndpointUrl, StackName
 from reflexarc.engines.redact.policy import TRIAL_SALT
 from reflexarc.kernel.clock import system_clock
 from reflexarc.runtime.telemetry_reads import READS
 from reflexarc.telemetry.config import TelemetryConfig
-from reflexarc.telemetry.preview import Forecast, Preview, previewing
+from reflexarc.telemetry.preview import Forecast, Preview, Redact, previewing
 from reflexarc.telemetry.recorded import Batch
 from reflexarc.telemetry.rules import Rule
 from reflexarc.telemetry.ruleset import RuleSet
@@ -95,14 +95,12 @@ def suggest(
     to measure by the code that judges it in the stack.
     """
     config = sound_document(after) if after else TelemetryConfig()
-    with (
-        readable_errors(),
-        recorded(
-            otlp, archive=archive, since=since, until=until, signal=signal,
-            stack=stack, endpoint=endpoint,
-        ) as source,
-    ):  # fmt: skip
-        made, looked, findings = _made(source, config, owner, redacts=not archive)
+    redact = redaction_of(config.redaction, archive=archive)
+    with recorded(
+        otlp, archive=archive, since=since, until=until, signal=signal,
+        stack=stack, endpoint=endpoint,
+    ) as source:  # fmt: skip
+        made, looked, findings = _made(source, config, owner, redact)
     worth = Worth(window_of(window, looked), prices(config.backends, stated_price(price_per_gb)))
     suggested = _Suggested(_measured(made, looked), findings, looked, worth)
     if as_json:
@@ -119,12 +117,11 @@ def suggest(
 
 
 def _made(
-    source: Recorded, config: TelemetryConfig, owner: str, *, redacts: bool
+    source: Recorded, config: TelemetryConfig, owner: str, redact: Redact | None
 ) -> tuple[list[Mapping[str, Any]], Preview, list[Finding]]:
     """Return rules as documents, a preview of them, and findings."""
     today = system_clock().astimezone(UTC).date()
     before = RuleSet(config.rules, READS, version=0, today=today, salt=TRIAL_SALT)
-    redact = Redactor(config.redaction, salt=TRIAL_SALT).apply if redacts else None
 
     def batches(doing: str) -> Iterator[Batch]:
         for batch in watched(source, doing):

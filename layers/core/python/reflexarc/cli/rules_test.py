@@ -17,8 +17,7 @@ from rich.text import Text
 from reflexarc.cli.examined import Examined, examined
 from reflexarc.cli.rules_document import sound_document
 from reflexarc.cli.rules_explain_screen import conditions_of_rule
-from reflexarc.cli.rules_stack import fail
-from reflexarc.cli.stack import FAILED, AsJson, readable_errors
+from reflexarc.cli.stack import FAILED, AsJson, fail, readable_errors
 from reflexarc.cli.terminal import console
 from reflexarc.events.problems import Problem, malformed_of
 from reflexarc.kernel.clock import system_clock

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -41,3 +41,9 @@ def readable_errors() -> Iterator[None]:
     except (Rejected, Unavailable) as error:
         typer.echo(f"reflexarc: {error}", err=True)
         raise typer.Exit(FAILED) from error
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with one readable line."""
+    typer.echo(f"reflexarc: {message}", err=True)
+    raise typer.Exit(FAILED)
