@@ -17,7 +17,7 @@ from reflexarc.telemetry.rules import Rule
 from reflexarc.telemetry.short_form import NOON as NOON_NS
 from reflexarc.telemetry.short_form import ShortLog, ShortMetric, ShortPoint, ShortSpan
 from reflexarc.telemetry.suggest import LASTS, Suggesting
-from reflexarc.telemetry.suggesting import attributes, logs, metrics, spans
+from reflexarc.telemetry.suggesting import attributes, logs, metrics, seen, spans
 from reflexarc.telemetry.suggesting.distinct import EXACT, Distinct
 from reflexarc.telemetry.suggesting.wording import beginning_of, escaped, quoted, slug, template_of
 from tests.support.rule_writing import TODAY, batch, span
@@ -216,8 +216,9 @@ def test_lines_that_came_twice_are_a_finding() -> None:
 
 def test_kinds_without_end_are_looked_at_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "TEMPLATES_MAX", 1)
-    monkeypatch.setattr(logs, "_STRIDE", 2)
-    monkeypatch.setattr(logs, "_ALL_UP_TO", 2)
+    monkeypatch.setattr(logs, "STRIDE", 2)
+    monkeypatch.setattr(seen, "STRIDE", 2)
+    monkeypatch.setattr(seen, "_ALL_UP_TO", 2)
     lines = [ShortLog(body=f"{letter * 9} happened", severity="INFO") for letter in "abcdefgh"]
 
     assert [rule["name"] for rule in suggested(batch(*lines))] == ["lines-aaaaaaaaa-happened"]
@@ -415,7 +416,7 @@ def test_keys_without_end_are_looked_at_up_to_a_limit(monkeypatch: pytest.Monkey
 
 
 def test_large_batches_are_looked_at_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spans, "_ALL_UP_TO", 1)
+    monkeypatch.setattr(seen, "_ALL_UP_TO", 1)
     came = batch(*spans_of(40, attributes={"url.path": "/healthz"}))
 
     assert suggested(came)[0]["name"] == "health-checks"

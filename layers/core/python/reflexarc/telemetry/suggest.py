@@ -67,8 +67,8 @@ class Suggesting:
 
     def _suggestions(self) -> Iterator[Suggestion]:
         yield from probes.suggestions(
-            {"traces": self.spans.paths, "logs": self.logs.paths},
-            {"traces": self.spans.agents, "logs": self.logs.agents},
+            {"traces": self.spans.seen.paths, "logs": self.logs.seen.paths},
+            {"traces": self.spans.seen.agents, "logs": self.logs.seen.agents},
         )
         yield from self.logs.suggestions()
         yield from self.metrics.suggestions()

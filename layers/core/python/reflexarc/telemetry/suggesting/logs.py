@@ -7,8 +7,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
 from reflexarc.telemetry.suggesting import probes
-from reflexarc.telemetry.suggesting.attributes import Attributes
 from reflexarc.telemetry.suggesting.model import Finding, Suggestion
+from reflexarc.telemetry.suggesting.seen import STRIDE, Seen
 from reflexarc.telemetry.suggesting.wording import beginning_of, escaped, quoted, template_of
 
 TEMPLATES_MAX = 20_000
@@ -19,7 +19,6 @@ _SHARE = 0.05
 _BEGINNING = 8
 _KEPT_PERCENT = 10
 _SHOWN = 8
-_ALL_UP_TO, _STRIDE = 50_000, 16
 
 
 @dataclass(slots=True)
@@ -32,12 +31,8 @@ class _Kind:
 class Logs:
     """Counts log records by severity and by kind of line."""
 
-    count: int = 0
-    size: int = 0
+    seen: Seen = field(default_factory=lambda: Seen("log records"))
     debug: int = 0
-    attributes: Attributes = field(default_factory=Attributes)
-    paths: set[tuple[str, str]] = field(default_factory=set)
-    agents: set[tuple[str, str]] = field(default_factory=set)
     _kinds: dict[str, _Kind] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _twice: int = 0
@@ -57,12 +52,12 @@ class Logs:
                 "debug-logs",
                 "drop",
                 {"logs": ["severity_number > 0 and severity_number < SEVERITY_NUMBER_INFO"]},
-                f"{self.debug:,} of {self.count:,} log records are of DEBUG or TRACE",
+                f"{self.debug:,} of {self.seen.count:,} log records are of DEBUG or TRACE",
             )
         many = [
             (template, kind)
             for template, kind in self._kinds.items()
-            if kind.count >= _SHARE * self.count and len(beginning_of(template)) >= _BEGINNING
+            if kind.count >= _SHARE * self.seen.count and len(beginning_of(template)) >= _BEGINNING
         ]
         for template, kind in sorted(many, key=lambda pair: -pair[1].size)[:_SHOWN]:
             beginning = beginning_of(template)
@@ -71,36 +66,31 @@ class Logs:
                 f"lines-{beginning}",
                 "sample",
                 {"logs": [_of_kind(beginning, whole=whole)]},
-                f"{kind.count:,} of {self.count:,} log records are of one kind,"
+                f"{kind.count:,} of {self.seen.count:,} log records are of one kind,"
                 f" {template[:120]!r}: a tenth shows as much",
                 {"percent": _KEPT_PERCENT},
             )
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what no rule can mend."""
-        if self._twice:
-            yield Finding(
-                f"{self._twice:,} of {self.count:,} log records came twice, byte for byte",
-                "look for an exporter that is set up twice, or two Collectors on one path",
-                self.size * self._twice // self.count,
-            )
-        yield from self.attributes.findings("log records")
+        """Return what no rule can mend."""
+        return self.seen.findings(self._twice, "byte for byte")
 
     def _take(self, record: LogRecord, owner: int) -> None:
         data = record.SerializeToString()
-        self.count += 1
-        self.size += len(data)
+        self.seen.add(len(data))
         number = record.severity_number
         if 0 < number < _INFO:
             self.debug += 1
         elif number < _WARN and record.body.HasField("string_value"):
             self._of_its_kind(record.body.string_value, len(data))
-        if len(self._seen) < TEMPLATES_MAX * _STRIDE:
+        if len(self._seen) < TEMPLATES_MAX * STRIDE:
             before = len(self._seen)
             self._seen.add(hash((data, owner)))
             self._twice += len(self._seen) == before
-        if self.count <= _ALL_UP_TO or self.count % _STRIDE == 0:
-            self._look(record, len(data))
+        if self.seen.looking:
+            if agent := probes.agent_in(record.body.string_value):
+                self.seen.agents.add((probes.BODY, agent))
+            self.seen.look(record.attributes, len(data))
 
     def _of_its_kind(self, line: str, size: int) -> None:
         template = template_of(line)
@@ -111,16 +101,6 @@ class Logs:
             kind = self._kinds[template] = _Kind()
         kind.count += 1
         kind.size += size
-
-    def _look(self, record: LogRecord, size: int) -> None:
-        self.attributes.add(record.attributes, size)
-        if agent := probes.agent_in(record.body.string_value):
-            self.agents.add((probes.BODY, agent))
-        for each in record.attributes:
-            if path := probes.path_of(each.key, each.value.string_value):
-                self.paths.add((each.key, path))
-            elif agent := probes.agent_of(each.key, each.value.string_value):
-                self.agents.add((each.key, agent))
 
 
 def _of_kind(beginning: str, *, whole: bool) -> str:

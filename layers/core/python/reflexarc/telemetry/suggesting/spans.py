@@ -10,8 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from reflexarc.telemetry.orphans import key_of
 from reflexarc.telemetry.suggesting import probes
-from reflexarc.telemetry.suggesting.attributes import Attributes
 from reflexarc.telemetry.suggesting.model import Finding, Suggestion
+from reflexarc.telemetry.suggesting.seen import Seen
 from reflexarc.telemetry.suggesting.wording import quoted
 
 NAMES_MAX = 20_000
@@ -22,8 +22,6 @@ _SHARE, _NEARLY_ALL = 0.03, 0.98
 _KEPT_PERCENT = 10
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _SHOWN = 8
-# Attributes of one span in so many are looked at, once that many were.
-_ALL_UP_TO, _STRIDE = 50_000, 16
 
 
 @dataclass(slots=True)
@@ -40,12 +38,8 @@ class _Name:
 class Spans:
     """Counts spans by name and kind; remembers 20 bytes of each to know who has children."""
 
-    count: int = 0
-    size: int = 0
+    seen: Seen = field(default_factory=lambda: Seen("spans"))
     twice: int = 0
-    attributes: Attributes = field(default_factory=Attributes)
-    paths: set[tuple[str, str]] = field(default_factory=set)
-    agents: set[tuple[str, str]] = field(default_factory=set)
     _names: dict[tuple[str, int], _Name] = field(default_factory=dict)
     _own: "array[int]" = field(default_factory=lambda: array("Q"))
     _parents: "array[int]" = field(default_factory=lambda: array("Q"))
@@ -64,7 +58,7 @@ class Spans:
         noisy = [
             (key, name)
             for key, name in self._names.items()
-            if name.count >= _SHARE * self.count
+            if name.count >= _SHARE * self.seen.count
             and name.short >= _NEARLY_ALL * name.count
             and name.children <= (1 - _NEARLY_ALL) * name.count
             and not probes.path_of("url.path", key[0].rpartition(" ")[2])
@@ -74,26 +68,19 @@ class Spans:
                 f"short-{text}",
                 "sample",
                 {"traces": [f"name == {quoted(text)} and kind == SPAN_KIND_{_KINDS[kind]}"]},
-                f"{name.count:,} of {self.count:,} spans, nearly all under"
+                f"{name.count:,} of {self.seen.count:,} spans, nearly all under"
                 f" {_SHORT_NS // 1_000_000} ms and without children: a tenth shows as much",
                 {"percent": _KEPT_PERCENT},
             )
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what no rule can mend."""
+        """Return what no rule can mend."""
         self._find_parents()
-        if self.twice:
-            yield Finding(
-                f"{self.twice:,} of {self.count:,} spans came twice, with the same ids",
-                "look for an exporter that is set up twice, or two Collectors on one path",
-                self.size * self.twice // self.count,
-            )
-        yield from self.attributes.findings("spans")
+        return self.seen.findings(self.twice, "with the same ids")
 
     def _take(self, span: Span) -> None:
         size = span.ByteSize()
-        self.count += 1
-        self.size += size
+        self.seen.add(size)
         key = span.name, span.kind if 0 <= span.kind < len(_KINDS) else 0
         name = self._names.get(key)
         if name is None and len(self._names) < NAMES_MAX:
@@ -108,18 +95,8 @@ class Spans:
             self._own.append(key_of(span.trace_id, span.span_id))
             self._parents.append(key_of(span.trace_id, parent) if parent else 0)
             self._named.append(name.number if name is not None else NAMES_MAX)
-        if self.count <= _ALL_UP_TO or self.count % _STRIDE == 0:
-            self._look(span, size)
-
-    def _look(self, span: Span, size: int) -> None:
-        self.attributes.add(span.attributes, size)
-        for each in span.attributes:
-            if each.key in probes.PATHS and (
-                path := probes.path_of(each.key, each.value.string_value)
-            ):
-                self.paths.add((each.key, path))
-            elif agent := probes.agent_of(each.key, each.value.string_value):
-                self.agents.add((each.key, agent))
+        if self.seen.looking:
+            self.seen.look(span.attributes, size)
 
     def _find_parents(self) -> None:
         """Count which spans have children, and which came twice."""
