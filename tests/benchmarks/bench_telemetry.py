@@ -36,8 +36,6 @@ SPANS = 1_000
 ROUNDS = 9
 ROOT = Path(__file__).parents[2]
 ONE_BACKEND = {"backends": [{"name": "b", "endpoint": "https://b.example", "compression": "zstd"}]}
-# What telemetry_rules is given (infra/catalog.py); CPU comes with memory.
-MEMORY_MB = 1_024
 # SQS: sent, received and deleted; each 64 KB counts (338 KB of zstd in base64 are eight of them).
 _HANDLED_ONCE = 2
 
@@ -97,7 +95,8 @@ def _dollars(cpu_s: float, spans: bytes) -> Row:
     """Return dollars for a million spans: Lambda's share of CPU, the queue, the archive's put."""
     body = len(delivered(batch(spans)).body)
     chunks = -(-body // price.SQS_CHUNK)
-    gb_s = cpu_s * price.VCPU_MB / MEMORY_MB * MEMORY_MB / 1024
+    # CPU comes with memory: what runs shorter for more of it costs the same.
+    gb_s = cpu_s * price.VCPU_MB / 1024
     message = (
         gb_s * price.LAMBDA_GB_S
         + price.LAMBDA_REQUEST / price.RECEIVED_AT_ONCE

@@ -15,8 +15,6 @@ from typing import Literal
 from reflexarc.events.otlp_batch import OtlpSignal
 
 Action = Literal["drop", "sample", "aggregate", "redact", "keep"]
-# What a rule can take items away by; the others leave them.
-Removal = Literal["dropped", "sampled", "aggregated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

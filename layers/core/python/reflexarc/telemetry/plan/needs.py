@@ -37,7 +37,6 @@ from reflexarc.telemetry.plan.slots import (
 )
 
 KEY_TAG = STRING_TAG = 0x0A  # KeyValue.key and AnyValue.string_value are both field 1
-BYTES_TAG = 0x3A  # AnyValue.bytes_value
 _ONE_BYTE = 128
 _PARTS = frozenset({"datapoint", "spanevent"})
 _PATTERNS_MAX = 512
