@@ -23,7 +23,8 @@ from reflexarc.engines.otlp.splicing import spliced
 from reflexarc.engines.redact.model import Redacted
 from reflexarc.events.delivery import Delivery, Outcome
 from reflexarc.events.envelope import Source
-from reflexarc.events.otlp_batch import Encoding, OtlpBatch, OtlpSignal
+from reflexarc.events.otlp_batch import OtlpBatch, OtlpSignal
+from reflexarc.events.packed import Encoding
 from reflexarc.kernel.ids import ulid
 from reflexarc.runtime.telemetry_wiring import NodeLog, may_tell
 from reflexarc.telemetry import model

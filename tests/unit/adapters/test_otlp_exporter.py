@@ -17,7 +17,7 @@ from reflexarc.adapters.http.pool import Answer, HttpPool
 from reflexarc.adapters.otlp_http.answers import PROTOBUF, error_of, taken
 from reflexarc.adapters.otlp_http.exporter import OtlpHttpExporter
 from reflexarc.adapters.otlp_http.keys import BackendKeys
-from reflexarc.events.otlp_batch import Encoding
+from reflexarc.events.packed import Encoding
 from reflexarc.kernel.errors import RateLimited, ReflexError, Rejected, Unavailable
 from reflexarc.telemetry.backends import Backend
 from reflexarc.telemetry.errors import TooLarge

@@ -25,7 +25,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from reflexarc.adapters.memory.telemetry import MemoryBatches, MemoryPayloads
 from reflexarc.engines.otlp.wire import field_of
-from reflexarc.events.otlp_batch import OtlpBatch, OtlpSignal, Pointer
+from reflexarc.events.otlp_batch import OtlpBatch, OtlpSignal
+from reflexarc.events.packed import Pointer
 from reflexarc.ingest.gate import IamGate, TokenGate
 from reflexarc.ingest.model import Identity, Request
 from reflexarc.ingest.otlp_reply import REASON_MAX, OtlpReply, taken

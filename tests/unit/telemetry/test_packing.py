@@ -4,7 +4,7 @@ import zlib
 import pytest
 import zstandard
 
-from reflexarc.events.otlp_batch import Encoding
+from reflexarc.events.packed import Encoding
 from reflexarc.ingest import otlp_body
 from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.packing import UNPACKED_MAX, encoding_of, packed, unpacked

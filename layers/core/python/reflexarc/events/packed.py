@@ -1,11 +1,25 @@
-"""Telemetry inside a message: compressed and in base64, or in the stack's bucket."""
+"""Telemetry inside a message: compressed and in base64, or in the stack's bucket.
 
-from typing import Self
+It travels inside the message or, above 448 KiB, in the bucket with a pointer here (DESIGN:
+"Sizes").
+"""
 
-from pydantic import Field, model_validator
+from typing import Annotated, Literal, Self
 
-from reflexarc.events.envelope import Envelope
-from reflexarc.events.otlp_batch import Encoding, Pointer
+from pydantic import Field, StringConstraints, model_validator
+
+from reflexarc.events.envelope import Envelope, Value
+
+Encoding = Literal["identity", "gzip", "zstd"]
+
+
+class Pointer(Value):
+    """Where a payload lies. Followed only into the stack's own bucket and prefix."""
+
+    bucket: str
+    key: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    size: int = Field(ge=0, description="bytes of the object, as compressed")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Packed(Envelope):

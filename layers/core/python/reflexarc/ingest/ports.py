@@ -8,7 +8,8 @@ from reflexarc.ingest.model import Entry, Identity, Lane, Request, Token
 from reflexarc.kernel.errors import ReflexError
 
 if TYPE_CHECKING:
-    from reflexarc.events.otlp_batch import OtlpBatch, Pointer
+    from reflexarc.events.otlp_batch import OtlpBatch
+    from reflexarc.events.packed import Pointer
 
 
 class Tokens(Protocol):

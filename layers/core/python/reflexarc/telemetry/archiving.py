@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
-from reflexarc.events.otlp_batch import Encoding
+from reflexarc.events.packed import Encoding
 from reflexarc.telemetry.arriving import Arrival
 from reflexarc.telemetry.model import Account
 from reflexarc.telemetry.packing import packed

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.forward import Forward
-from reflexarc.events.otlp_batch import Encoding, OtlpBatch, OtlpSignal, Pointer
-from reflexarc.events.packed import Packed
+from reflexarc.events.otlp_batch import OtlpBatch, OtlpSignal
+from reflexarc.events.packed import Encoding, Packed, Pointer
 from reflexarc.events.problems import first_of, problems_of
 from reflexarc.kernel.errors import Rejected
 from reflexarc.kernel.ids import ENTROPY_BYTES, ulid

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from reflexarc.engines.otlp.otlp_json import protobuf_of
 from reflexarc.engines.otlp.validity import judged
-from reflexarc.events.otlp_batch import Encoding
+from reflexarc.events.packed import Encoding
 from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.accounting import Entry, Sent, entry_of
 from reflexarc.telemetry.archiving import archived

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from reflexarc.events.envelope import Source
 from reflexarc.events.forward import Forward
-from reflexarc.events.otlp_batch import Encoding, OtlpSignal, Pointer
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.events.packed import Encoding, Pointer
 from reflexarc.kernel.clock import Clock
 from reflexarc.kernel.errors import RateLimited, ReflexError, Rejected, Unavailable
 from reflexarc.kernel.ids import ENTROPY_BYTES, ulid

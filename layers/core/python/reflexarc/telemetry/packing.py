@@ -12,7 +12,7 @@ from functools import cache
 import zstandard
 
 from reflexarc.engines.otlp.zstd import TooLarge, unzstd
-from reflexarc.events.otlp_batch import Encoding
+from reflexarc.events.packed import Encoding
 from reflexarc.kernel.errors import Rejected
 
 # As much as ingest takes, which is what OTLP recommends; a test compares the two.

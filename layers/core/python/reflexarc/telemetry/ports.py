@@ -8,7 +8,8 @@ from reflexarc.engines.redact.model import Redacted
 from reflexarc.events.delivery import Delivery
 from reflexarc.events.forward import Forward
 from reflexarc.events.gpu_readings import GpuReading
-from reflexarc.events.otlp_batch import Encoding, OtlpSignal, Pointer
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.events.packed import Encoding, Pointer
 from reflexarc.telemetry.accounting import Entry
 from reflexarc.telemetry.arriving import Place
 from reflexarc.telemetry.backends import Backend

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from reflexarc.events.envelope import Envelope, Source
-from reflexarc.events.otlp_batch import OtlpSignal, Pointer
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.events.packed import Pointer
 from reflexarc.kernel.ids import ENTROPY_BYTES, ulid
 from reflexarc.telemetry.ports import Destination
 

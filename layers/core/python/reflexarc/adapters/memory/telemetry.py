@@ -3,7 +3,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from reflexarc.events.otlp_batch import OtlpBatch, Pointer
+from reflexarc.events.otlp_batch import OtlpBatch
+from reflexarc.events.packed import Pointer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reflexarc.events.forward import Forward
-from reflexarc.events.otlp_batch import OtlpSignal, Pointer
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.events.packed import Pointer
 from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.accounting import TOTALS, Entry, Row
 from reflexarc.telemetry.arriving import Place

@@ -20,7 +20,8 @@ from reflexarc.adapters.otlp_http.answers import (
 from reflexarc.adapters.otlp_http.keys import BackendKeys
 from reflexarc.adapters.secrets.refusal import despite_refusal
 from reflexarc.adapters.secrets.secret import Secret
-from reflexarc.events.otlp_batch import Encoding, OtlpSignal
+from reflexarc.events.otlp_batch import OtlpSignal
+from reflexarc.events.packed import Encoding
 from reflexarc.kernel.clock import Clock, system_clock
 from reflexarc.kernel.errors import Ambiguous, Unavailable
 from reflexarc.telemetry.backends import Backend, SecretKey

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reflexarc.adapters.s3.errors import object_errors
-from reflexarc.events.otlp_batch import Pointer
+from reflexarc.events.packed import Pointer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reflexarc.adapters.s3.errors import object_errors
 from reflexarc.adapters.s3.payload_store import S3PayloadStore
-from reflexarc.events.otlp_batch import Pointer
+from reflexarc.events.packed import Pointer
 from reflexarc.kernel.errors import Rejected
 from reflexarc.telemetry.arriving import Place
 from reflexarc.telemetry.packing import UNPACKED_MAX
